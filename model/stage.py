@@ -295,6 +295,12 @@ class Stage:
         return {name: source for name, source in self.site.secrets.items() if name in used}
 
     @property
+    def backup_secrets(self) -> set[str]:
+        """The names of the secrets by which copies of backups leave the site."""
+        copies = self.site.backup.copies if self.site.backup is not None else []
+        return {name for copy in copies for name in copy.secrets.values()}
+
+    @property
     def labels(self) -> dict[str, str]:
         """The labels of all things of this stage."""
         return {SITE_LABEL: self.site_name, STAGE_LABEL: self.name}

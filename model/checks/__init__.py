@@ -10,6 +10,7 @@ from msgspec import structs
 
 from model import site as types
 from model import templates
+from model.checks.backup import check_backup
 from model.checks.host_constraints import check_placement
 from model.checks.host_settings import check_host_settings, check_sysctls
 from model.checks.images import check_ansible, check_base, check_circles, check_image, check_registry
@@ -69,6 +70,7 @@ def check(site: types.Site, directory: Path, homes: Mapping[str, str] = MappingP
     problems += check_sysctls("setup_hosts.sysctls", site.setup_hosts.sysctls)
     for name, service in site.services.items():
         problems += check_service(f"services.{name}", service, site, directory)
+    problems += check_backup(site)
     problems += check_circles(site)
     problems += check_ansible(site, directory)
     problems += check_role_files(site, directory)

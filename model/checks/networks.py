@@ -51,7 +51,7 @@ def check_volume(path: str, volume: types.Volume, stages: Iterable[Stage]) -> It
     """Yield the mistakes of one volume."""
     if volume.hosts == EACH and not volume.stays_behind:
         yield f'{path}.hosts: "each" is for data on the hives\' own disks; this volume has none there: leave it out'
-    yield from check_external(path, volume, also=("hosts", "driver"))
+    yield from check_external(path, volume, also=("hosts", "driver", "backup"))
     for stage in stages:
         if path.rpartition(".")[2] not in stage.volumes:
             continue

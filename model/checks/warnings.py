@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from model.checks.backup import unsaved_volumes
 from model.checks.host_constraints import only_workers
 from model.checks.unread_labels import unread_labels
 from model.site import AwsStage, CloudStage, Healthcheck
 from model.stage import Stage
-from model.toml_text import key_path
+from model.toml_text import key_path, key_text
 
 _DOUBLED = re.compile(r"(?<!\$)\$\$([A-Za-z]\w*|\{[A-Za-z_][^}\n]{0,80}\}|\()")
 _PAIR = re.compile(r"\$\$(?![\w{($])")
@@ -35,6 +36,32 @@ def warnings(stage: Stage, directory: Path) -> Iterator[str]:
     yield from _doubled(stage)
     yield from _open_metadata(stage)
     yield from _never_tested_so(stage)
+    yield from _unsaved(stage)
+    yield from _kept_for_fewer_days(stage)
+
+
+def _unsaved(stage: Stage) -> Iterator[str]:
+    """Yield a line with the volumes that no backup has, where there are backups."""
+    if stage.site.backup is not None and (names := unsaved_volumes(stage.site, stage.services)):
+        yield (
+            f"no backup of volumes: {', '.join(names)}: write backup_scripts in their services, or backup = false in "
+            f"[volumes.{key_text(names[0])}] (docs/backup.md)"
+        )
+
+
+def _kept_for_fewer_days(stage: Stage) -> Iterator[str]:
+    """Yield hive-builder's `cleanup_days_before` where `backup.keep` has fewer days."""
+    if stage.site.backup is None:
+        return
+    keep = stage.site.backup.keep
+    for name, service in stage.services.items():
+        for i, script in enumerate(service.backup_scripts):
+            days = script.cleanup_days_before or 0
+            if days > keep.daily:
+                yield (
+                    f"services.{name}.backup_scripts[{i}].cleanup_days_before: backup.keep has the generations of "
+                    f"{keep.daily} days, for all services: write keep = {{ daily = {days} }} in [backup]"
+                )
 
 
 def _never_tested_so(stage: Stage) -> Iterator[str]:

@@ -17,6 +17,8 @@ INSIDE = "the stage's hosts"
 """The source of a rule for traffic between the stage's hosts."""
 
 SSH_PORT, NFS_PORT = 22, 2049
+BACKUP_PORT = 8843
+"""The port of the backup server on the repository host."""
 
 
 @dataclass(frozen=True, order=True)
@@ -165,5 +167,7 @@ def _inbound(stage: Stage) -> Iterator[Rule]:
         yield Rule(protocol, port, INSIDE)
     yield Rule("esp", 0, INSIDE)
     yield Rule("tcp", REGISTRY_PORT, INSIDE)
+    if stage.site.backup is not None:
+        yield Rule("tcp", BACKUP_PORT, INSIDE)
     if stage.has_nfs:
         yield Rule("tcp", NFS_PORT, INSIDE)

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from model.site.backup import Backup, BackupCopy, BackupScript, Keep
 from model.site.base import Domain, Frozen, Label, Name, Port, Scalar, Value, Variable
 from model.site.cloud_stages import AwsStage, AzureStage, CloudStage, GcpStage, OpenStackStage, Subnet
 from model.site.hosts import SetupHosts
@@ -45,6 +46,9 @@ __all__ = [
     "HOST_IMAGE",
     "AwsStage",
     "AzureStage",
+    "Backup",
+    "BackupCopy",
+    "BackupScript",
     "Base",
     "Build",
     "CloudStage",
@@ -61,6 +65,7 @@ __all__ = [
     "InstallHost",
     "InstallNetwork",
     "Ipam",
+    "Keep",
     "KickstartStage",
     "Label",
     "Logging",
@@ -120,4 +125,5 @@ class Site(Struct, frozen=True, kw_only=True):
     networks: dict[str, Network] = {}
     volumes: dict[str, Volume] = {}
     services: dict[str, Service] = {}
+    backup: Backup | None = None
     froms: dict[str, list[str]] = {}

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field, structs
 
+from model.site.backup import BackupScript
 from model.site.base import Frozen, Label, Scalar, ShortForm
 from model.site.images import Healthcheck, RoleUse
 from model.site.networks import HOST_NETWORK
@@ -212,6 +213,10 @@ class ServiceBase(Frozen, frozen=True):
             description="The services that must run and be healthy before this one is deployed. A change of "
             "theirs does not deploy this one again."
         ),
+    ] = []
+    backup_scripts: Annotated[
+        list[BackupScript],
+        Meta(description="The parts of the service's data that are saved ([backup.md](backup.md))."),
     ] = []
     try_: Annotated[
         list[str],

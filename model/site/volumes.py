@@ -46,6 +46,12 @@ class Volume(Frozen, frozen=True):
         ),
     ] = {}
     labels: Annotated[dict[str, str], Meta(description="Further labels of the volume.")] = {}
+    backup: Annotated[
+        bool,
+        Meta(
+            description="`false` says that nothing need save the volume's data: skep names those that nothing saves."
+        ),
+    ] = True
     external: Annotated[
         bool,
         Meta(description="Whether the volume is there already: it is used, and neither made nor removed."),

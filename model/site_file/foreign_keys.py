@@ -91,7 +91,6 @@ _INSTEAD: Mapping[str, Mapping[str, str]] = {
         "volume": "write volumes",
         "volumes_from": "name the same volume in both services",
         # hive-builder
-        "backup_scripts": _NONE,
         "ignore_error": _NONE,
         "monitor_error": _NONE,
     },
@@ -134,6 +133,9 @@ _INSTEAD: Mapping[str, Mapping[str, str]] = {
         "ssh": f"{_NONE}: write secrets in the image, and mount them",
         "tags": "leave it out: images have the names of their tables",
         "ulimits": _NONE,
+    },
+    "BackupScript": {
+        "ext": "leave it out: a generation has what a command wrote as <name>.dump",
     },
     "HealthcheckTable": {
         "disable": "write test = ['NONE']",
@@ -243,7 +245,7 @@ _INSTEAD: Mapping[str, Mapping[str, str]] = {
         "plugin": "leave it out: it is hive-builder's",
         "service": "write [services.<name>]",
         "image": "write [images.<name>]",
-        "backup_scripts": _NONE,
+        "backup_scripts": "write [backup], and backup_scripts in a service",
     },
     "SetupHosts": {
         "locale": _NONE,
@@ -253,7 +255,7 @@ _INSTEAD: Mapping[str, Mapping[str, str]] = {
 """A table's type, to its keys of elsewhere and what to say of each."""
 _STAGE: Mapping[str, str] = {
     "az_suffix_list": "write available_zones",
-    "backup_scripts": _NONE,
+    "backup_scripts": "write [backup], and backup_scripts in a service",
     "context_dir": f"{_NONE}: each stage has its own repository",
     "drbd_download_url": f"{_NONE}: there is no DRBD here",
     "filestore_cidr": "leave it out: Google chooses the addresses of Filestore",

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from model.site.backup import Backup
 from model.site.base import Domain, Frozen, Label, Name, Variable
 from model.site.cloud_stages import AwsStage, AzureStage, GcpStage, OpenStackStage
 from model.site.hosts import SetupHosts
@@ -151,3 +152,6 @@ class SiteTable(Frozen, frozen=True):
         Meta(description="The named volumes. Those that a service of the stage mounts are made."),
     ] = {}
     services: Annotated[dict[Label, ServiceTable], Meta(description="The services, by name.")] = {}
+    backup: (
+        Annotated[Backup, Meta(description="Backups of the services' data ([backup.md](backup.md)).")] | None
+    ) = None

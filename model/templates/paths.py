@@ -9,7 +9,18 @@ from model import site as types
 from model.stage import Stage
 
 FIXED = frozenset(
-    ("available_on", "configs", "image", "initialize_roles", "networks", "ports", "secrets", "try", "volumes")
+    (
+        "available_on",
+        "backup_scripts",
+        "configs",
+        "image",
+        "initialize_roles",
+        "networks",
+        "ports",
+        "secrets",
+        "try",
+        "volumes",
+    )
 )
 """Keys of a service that hold no templates: they name other resources, or are no part of the service itself."""
 ENVIRONMENT = "environment"

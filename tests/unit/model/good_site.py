@@ -16,12 +16,17 @@ cidr = "172.31.0.0/24"
 provider = "prepared"
 ip_address_list = ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
 separate_repository = false
+[backup]
+schedule = "Mon..Fri 01:00"
+keep = { daily = 14 }
+verify = "monthly"
 [images.web]
 from = "debian:12"
 roles = ["nginx", { role = "nginx", vars = { PORT = 80 } }]
 [networks.front]
 [volumes.data]
 hosts = ["hive0"]
+backup = false
 [services.web]
 image = "web"
 ports = ["8080:80", { target_port = 443, published_port = 443, mode = "host" }]

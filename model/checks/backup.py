@@ -1,0 +1,156 @@
+"""Check what is said of backups: parts that exist, and that can be saved and restored as they are written."""
+
+import re
+from collections.abc import Iterator
+
+from model import site as types
+from model import templates
+from model.checks.shared import no_secret
+from model.toml_text import key_path, toml_text
+
+SITE_SERVICE = "site"
+_WORDS = frozenset(
+    {
+        *(
+            "minutely",
+            "hourly",
+            "daily",
+            "weekly",
+            "monthly",
+            "quarterly",
+            "semiannually",
+            "yearly",
+            "annually",
+        ),
+    }
+)
+_LAST_HOUR, _LAST_MINUTE = 23, 59
+_DAY = r"(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*"
+_NUMBERS = r"(?:\*|\d+(?:\.\.\d+)?)(?:/\d+)?"
+_LIST = rf"{_NUMBERS}(?:,{_NUMBERS})*"
+_CALENDAR = re.compile(
+    rf"(?:{_DAY}(?:(?:\.\.|,|-){_DAY})* ?)?(?:(?:{_LIST}-)?{_LIST}[-~]{_LIST} ?)?(?:{_LIST}:{_LIST}(?::{_LIST})?)?"
+    r"(?: [A-Za-z]+(?:/[A-Za-z_+-]+)*)?",
+    re.IGNORECASE,
+)
+"""The form of systemd.time(7), without its fractions of seconds and `@` times; systemd itself is asked on the hosts."""
+
+
+def check_backup(site: types.Site) -> Iterator[str]:
+    """Yield the mistakes in `[backup]`, and in the services' `backup_scripts`."""
+    if site.backup is not None:
+        if not is_calendar(site.backup.schedule):
+            yield (
+                f"backup.schedule: {toml_text(site.backup.schedule)} is no OnCalendar of systemd's (examples: '01:00', "
+                "'*-*-* 01,13:30', 'Sun 04:00')"
+            )
+        yield from _check_copies(site.backup, site)
+    if SITE_SERVICE in site.services and site.backup is not None:
+        yield (
+            f"services.{SITE_SERVICE}: with [backup] the name is taken: backups have the site's own files by it: call "
+            "the service otherwise"
+        )
+    for name, service in site.services.items():
+        path = f"services.{name}.backup_scripts"
+        if service.backup_scripts and site.backup is None:
+            yield f"{path}: there is no [backup], without which nothing is saved: write [backup]"
+        if service.backup_scripts and service.is_job:
+            yield f"{path}: a job has no running container to save data from: name its volume in another service"
+        names = [script.name for script in service.backup_scripts]
+        for twice in dict.fromkeys(each for each in names if names.count(each) > 1):
+            yield f"{path}: {toml_text(twice)} occurs twice"
+        for i, script in enumerate(service.backup_scripts):
+            yield from _check_script(f"{path}[{i}]", script, service, site)
+
+
+def is_calendar(text: str) -> bool:
+    """Return whether a text has the form of systemd's `OnCalendar`. Pure, so that systemd may still refuse it."""
+    if text.lower() in _WORDS:
+        return True
+    hour, minute = (re.search(form, text) for form in (r"(\d+):", r":(\d+)"))
+    in_range = (hour is None or int(hour[1]) <= _LAST_HOUR) and (
+        minute is None or int(minute[1]) <= _LAST_MINUTE
+    )
+    return in_range and bool(text) and _CALENDAR.fullmatch(text) is not None
+
+
+def _check_copies(backup: types.Backup, site: types.Site) -> Iterator[str]:
+    """Yield the mistakes of the places off the site."""
+    names = [copy.name or f"copy{i}" for i, copy in enumerate(backup.copies)]
+    for twice in dict.fromkeys(name for name in names if names.count(name) > 1):
+        yield f"backup.copies: {toml_text(twice)} occurs twice: give each a name of its own"
+    for i, copy in enumerate(backup.copies):
+        path = f"backup.copies[{i}]"
+        for variable, secret in copy.secrets.items():
+            where = key_path(["secrets", variable])
+            if secret not in site.secrets:
+                yield f"{path}.{where}: {no_secret(site.secrets)}"
+            if variable in copy.environment:
+                yield f"{path}.{where}: {variable} is in environment as well: take one of them out"
+        for variable in (*copy.secrets, *copy.environment):
+            if variable.startswith("RESTIC_"):
+                yield f"{path}: {variable} is skep's own: take it out (the copies' password is doit backups key)"
+        if templates.is_template(copy.repository):
+            yield f"{path}.repository: templates are not rendered here: write it out"
+
+
+def _check_script(
+    path: str, script: types.BackupScript, service: types.Service, site: types.Site
+) -> Iterator[str]:
+    """Yield the mistakes of one part."""
+    sources = [key for key in ("backup_command", "volume", "directory") if getattr(script, key)]
+    if len(sources) != 1:
+        said = f"has {' and '.join(sources)}" if sources else "has none"
+        yield f"{path}: {said}: write one of backup_command, volume or directory"
+        return
+    [source] = sources
+    if script.volume:
+        if script.volume not in service.named_volumes:
+            known = ", ".join(service.named_volumes) or "none"
+            yield f"{path}.volume: {toml_text(script.volume)} is no volume of the service (it has: {known})"
+        elif site.volumes[script.volume].driver_opts if script.volume in site.volumes else False:
+            yield (
+                f"{path}.volume: {toml_text(script.volume)} is mounted from elsewhere (driver_opts), so that its files "
+                "can't be changed as a whole: write directory, or a backup_command"
+            )
+    if script.consistency != "none" and not script.volume:
+        yield f"{path}.consistency: is for a volume: a command sees to that itself"
+    if script.consistency == "stop" and service.is_global:
+        yield f"{path}.consistency: 'stop' is for replicated services; write 'pause'"
+    if script.backup_file and source != "backup_command":
+        yield f"{path}.backup_file: belongs to backup_command"
+    for key in ("restore_command", "restore_file"):
+        if getattr(script, key) and source != "backup_command":
+            yield f"{path}.{key}: belongs to backup_command: files are put back as they are"
+    if script.restore_file and not script.restore_command:
+        yield f"{path}.restore_file: nothing reads it: write restore_command"
+    for key in (
+        "backup_command",
+        "restore_command",
+        "verify_command",
+        "backup_file",
+        "restore_file",
+        "directory",
+    ):
+        if templates.is_template(getattr(script, key)):
+            yield f"{path}.{key}: templates are not rendered here: have the container's own variables ($NAME)"
+
+
+def unsaved_volumes(site: types.Site, services: dict[str, types.Service]) -> list[str]:
+    """Return the volumes of these services with data on the hosts' own disks that nothing saves, and nobody gave up."""
+    saved = {
+        script.volume for service in services.values() for script in service.backup_scripts if script.volume
+    }
+    # A command of a service speaks for all that the service has.
+    for service in services.values():
+        if any(not script.volume for script in service.backup_scripts):
+            saved |= {*service.named_volumes}
+    used = dict.fromkeys(name for service in services.values() for name in service.named_volumes)
+    return [
+        name
+        for name in used
+        if name in site.volumes
+        and site.volumes[name].backup
+        and site.volumes[name].is_on_host
+        and name not in saved
+    ]

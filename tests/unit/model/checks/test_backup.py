@@ -1,0 +1,123 @@
+"""Backups as site.toml has them: what fits together, and what nothing saves."""
+
+from pathlib import Path
+
+import pytest
+
+from model.checks.backup import is_calendar
+from model.checks.warnings import warnings
+from model.site_file.load import load, select
+from tests.unit.model.good_site import GOOD, problems
+
+SCRIPT = 'backup_scripts = [{ name = "files", volume = "data", consistency = "pause" }]\n'
+SECRET = "[secrets.s3_key]\ngenerate = 32\n"
+COPY = 'copies = [{ repository = "s3:x", secrets = { AWS_SECRET_ACCESS_KEY = "s3_key" } }]\n'
+
+
+def with_backup(more: str, scripts: str = "", after: str = "") -> str:
+    """Return the good site with more in `[backup]`, scripts in its service, and tables at its end."""
+    return GOOD.replace("[backup]\n", f"[backup]\n{more}") + scripts + after
+
+
+def told(directory: Path, text: str) -> list[str]:
+    """Return the warnings of a site."""
+    (directory / "site.toml").write_text(text)
+    return list(warnings(select(load(directory / "site.toml"), None), directory))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["01:00", "*-*-* 01,13:30", "Sun 04:00", "Mon..Fri 1:00:30", "daily", "*:0/15", "2026-12-01 03:00 UTC"],
+)
+def test_a_calendar_of_systemds_is_taken(text: str) -> None:
+    """What systemd.time(7) has as examples."""
+    assert is_calendar(text)
+
+
+@pytest.mark.parametrize("text", ["", "25:00", "01:60", "each night", "01.00", "01:00\n[Timer]", "0 1 * * *"])
+def test_what_is_no_calendar_is_refused(text: str) -> None:
+    """A line of cron, words, and what would be a line of its own in the unit."""
+    assert not is_calendar(text)
+
+
+@pytest.mark.parametrize(
+    ("more", "scripts", "problem"),
+    [
+        (COPY, "", "backup.copies[0].secrets.AWS_SECRET_ACCESS_KEY: takes the name of a secret in [secrets]"),
+        (
+            'copies = [{ name = "a", repository = "x" }, { name = "a", repository = "y" }]\n',
+            "",
+            "backup.copies: 'a' occurs twice: give each a name of its own",
+        ),
+        (
+            'copies = [{ repository = "x", environment = { RESTIC_PASSWORD = "y" } }]\n',
+            "",
+            "backup.copies[0]: RESTIC_PASSWORD is skep's own: take it out",
+        ),
+        (
+            "",
+            'backup_scripts = [{ volume = "other" }]\n',
+            "services.web.backup_scripts[0].volume: 'other' is no volume of the service (it has: data)",
+        ),
+        (
+            "",
+            'backup_scripts = [{ volume = "data" }, { backup_command = "dump" }]\n',
+            "services.web.backup_scripts: 'backup' occurs twice",
+        ),
+        (
+            "",
+            'backup_scripts = [{ volume = "data", directory = "/x" }]\n',
+            "services.web.backup_scripts[0]: has volume and directory: write one of",
+        ),
+        (
+            "",
+            'backup_scripts = [{ backup_command = "dump", consistency = "pause" }]\n',
+            "services.web.backup_scripts[0].consistency: is for a volume",
+        ),
+    ],
+)
+def test_a_mistake_has_its_path_and_a_way_out(site_dir: Path, more: str, scripts: str, problem: str) -> None:
+    """Each is found when site.toml is loaded."""
+    found = problems(site_dir, with_backup(more, scripts))
+
+    assert [line.startswith(problem) for line in found] == [True], found
+
+
+def test_scripts_need_backup(site_dir: Path) -> None:
+    """Otherwise somebody believes that there are backups."""
+    start = GOOD.index("[backup]")
+    without = GOOD[:start] + GOOD[GOOD.index("[images.web]") :]
+
+    assert problems(site_dir, without + SCRIPT) == [
+        "services.web.backup_scripts: there is no [backup], without which nothing is saved: write [backup]"
+    ]
+
+
+def test_a_volume_that_nothing_saves_is_named(site_dir: Path) -> None:
+    """`backup = false` says that it is meant so; a script saves it; without [backup] nobody asks."""
+    unsaved = GOOD.replace("backup = false\n", "")
+    start = unsaved.index("[backup]")
+    without = unsaved[:start] + unsaved[unsaved.index("[images.web]") :]
+
+    assert told(site_dir, GOOD) == []
+    assert told(site_dir, unsaved + SCRIPT) == []
+    assert told(site_dir, unsaved) == [
+        (
+            "no backup of volumes: data: write backup_scripts in their services, or backup = false in [volumes.data] "
+            "(docs/backup.md)"
+        )
+    ]
+    assert told(site_dir, without) == []
+
+
+def test_days_of_hive_builders_are_compared_with_keep(site_dir: Path) -> None:
+    """`keep` decides, and who wrote more days is told."""
+    script = 'backup_scripts = [{ volume = "data", cleanup_days_before = DAYS }]\n'
+
+    assert told(site_dir, GOOD + script.replace("DAYS", "14")) == []
+    assert told(site_dir, GOOD + script.replace("DAYS", "30")) == [
+        (
+            "services.web.backup_scripts[0].cleanup_days_before: backup.keep has the generations of 14 days, for all "
+            "services: write keep = { daily = 30 } in [backup]"
+        )
+    ]
