@@ -36,7 +36,7 @@ LEAVE_TIMEOUT = 120
 def steps(run: Run) -> Iterator[Step]:
     """Yield the step of the stage's own secrets, then every step of every host."""
     yield StageVault(run)
-    definitions = HostSteps(run.stage, run.secrets)
+    definitions = HostSteps(run.stage, run.secrets, run.directory)
     names = {host: step_names(run.stage, host) for host in run.stage.hosts}
     for host, wanted in names.items():
         for name, needs in wanted:

@@ -305,7 +305,9 @@ def _setup_appears(made: Made, run: Run, step: Step, _key: str, record: Record) 
         mark = step_key(HostStep("vault", {"content": run.secrets.fingerprint()}))[1]
         made.look(host.short, steps={**look.steps, name: AppliedStep(mark)})
     else:
-        mark = step_key(next(s for s in HostSteps(run.stage, run.secrets).of(host) if s.name == name))[1]
+        mark = step_key(
+            next(s for s in HostSteps(run.stage, run.secrets, run.directory).of(host) if s.name == name)
+        )[1]
         made.look(host.short, steps={**look.steps, name: AppliedStep(mark)})
 
 

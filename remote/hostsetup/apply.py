@@ -28,7 +28,7 @@ def step_key(step: HostStep) -> tuple[Inputs, str]:
     better way of installing a package is no reason to do it again, and where it failed it is run again anyway. A step
     names in its script the entries of the tables that it uses, and its files' digests are among its inputs.
     """
-    inputs = dict(step.inputs)
+    inputs = {**step.inputs, **step.late_inputs()}
     inputs["script"] = f"sha256:{sha256(step.script)}"
     inputs |= {f"units[{i}]": unit for i, unit in enumerate(step.units)}
     return inputs, key_of(inputs)

@@ -1,7 +1,5 @@
 """The steps around Docker: the engine, the trust in the site's CA, the registry."""
 
-import base64
-import hmac
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +15,7 @@ from model.swarm.address_pools import address_pools
 from remote.hostsetup.file_step import file_digests, file_step
 from remote.hostsetup.host_step import HostFile, HostStep
 from remote.hostsetup.packages import script
+from remote.hostsetup.passwords import bcrypted
 
 DAEMON: Mapping[str, Any] = {
     # `local` rotates by itself and costs least; `docker service logs` reads it.
@@ -192,17 +191,6 @@ def registry_step(stage: Stage, host: Host, secrets: StageSecrets) -> HostStep:
 
 
 def htpasswd(secrets: StageSecrets) -> Secret:
-    """Return the registry's password file, the same for the same secrets.
-
-    The registry computes the hash for each request, of which a push makes many. So the cost is the lowest that there
-    is: it makes guessing of weak passwords slow, and this one, with 190 random bits, is not guessed at any speed.
-    """
-    import bcrypt
-
-    password = secrets.registry_password.reveal().encode()
-    random = hmac.new(secrets.pepper.reveal().encode(), b"registry salt\0" + password, "sha256").digest()[:16]
-    # bcrypt has an alphabet of its own for base64.
-    usual = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-    theirs = b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-    salt = base64.b64encode(random).rstrip(b"=").translate(bytes.maketrans(usual, theirs))
-    return Secret(f"{REGISTRY_USER}:{bcrypt.hashpw(password, b'$2b$04$' + salt).decode()}\n")
+    """Return the registry's password file, the same for the same secrets."""
+    hashed = bcrypted(secrets.registry_password, secrets.pepper, "registry")
+    return Secret(f"{REGISTRY_USER}:{hashed}\n")

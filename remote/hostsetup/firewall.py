@@ -12,7 +12,15 @@ host, and over IPv6, where the engine does not write rules for that.
 import ipaddress
 from collections.abc import Iterable, Iterator
 
-from model.hosts.firewall import ANYWHERE, INSIDE, chosen_open_to, may_reach_metadata, open_to, swarm_ports
+from model.hosts.firewall import (
+    ANYWHERE,
+    BACKUP_PORT,
+    INSIDE,
+    chosen_open_to,
+    may_reach_metadata,
+    open_to,
+    swarm_ports,
+)
 from model.keys.digest import Inputs
 from model.site import PreparedStage
 from model.site.base import LAST_PORT
@@ -232,6 +240,8 @@ def _inputs(stage: Stage, host: Host) -> Inputs:
         inputs |= {"metadata": "open"}
     if _has_registry(stage, host):
         inputs |= {f"registry from {other.address}": "open" for other in stage.hosts}
+    if _has_backups(stage, host):
+        inputs |= {f"backups from {hive.address}": "open" for hive in stage.hives}
     return inputs
 
 
@@ -246,6 +256,9 @@ def _rules(version: int, stage: Stage, host: Host) -> Iterator[str]:
     if _has_registry(stage, host):
         for peer in _of_version(version, [other.address for other in stage.hosts]):
             yield _accept(f"-s {peer} -p tcp --dport {REGISTRY_PORT}")
+    if _has_backups(stage, host):
+        for peer in _of_version(version, [hive.address for hive in stage.hives]):
+            yield _accept(f"-s {peer} -p tcp --dport {BACKUP_PORT}")
     for protocol, ports, sources in _ports(stage, host):
         for source in _allowed(version, stage, sources):
             yield _accept(f"{source}-p {protocol} --dport {ports}")
@@ -312,6 +325,11 @@ def _allowed(version: int, stage: Stage, sources: tuple[str, ...]) -> list[str]:
 def _has_registry(stage: Stage, host: Host) -> bool:
     """Return whether a host has the registry, or may have the former one, whose images services still go by."""
     return host.is_repository or stage.config.repository is not None
+
+
+def _has_backups(stage: Stage, host: Host) -> bool:
+    """Return whether a host keeps the hives' backups."""
+    return host.is_repository and stage.site.backup is not None
 
 
 def _accept(packets: str) -> str:

@@ -44,6 +44,7 @@ class HostStep:
         units: The names (in `packages.UNITS`) of services that must be active afterwards.
         needs: Names of steps of the same host that come first.
         timeout: Seconds.
+        late_inputs: Returns further inputs that take reading something, which may fail, and then for this step alone.
 
     """
 
@@ -54,3 +55,4 @@ class HostStep:
     units: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     timeout: float = 600
+    late_inputs: Callable[[], Inputs] = dict

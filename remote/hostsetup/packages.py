@@ -23,6 +23,9 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
     "apparmor": {"apt": "apparmor", "dnf": "apparmor"},
     "ca": {"apt": "ca-certificates openssl", "dnf": "ca-certificates openssl"},
     "registry": {"apt": "docker-registry openssl", "dnf": "docker-distribution openssl"},
+    "python": {"apt": "python3", "dnf": "python3"},
+    "restic": {"apt": "restic", "dnf": "restic"},
+    "rclone": {"apt": "rclone", "dnf": "rclone"},
     # debootstrap checks a Debian archive's signature with the keyring, which is no dependency of it.
     "build": {"apt": "debootstrap debian-archive-keyring", "dnf": "debootstrap debian-keyring"},
 }
@@ -36,6 +39,10 @@ UNITS: Mapping[str, Mapping[str, str]] = {
     "docker": {"apt": "docker.service", "dnf": "docker.service"},
     "registry_data": {"apt": "skep-registry-data.service", "dnf": "skep-registry-data.service"},
     "registry": {"apt": "docker-registry.service", "dnf": "docker-distribution.service"},
+    "backup_data": {"apt": "skep-backup-data.service", "dnf": "skep-backup-data.service"},
+    "backup_server": {"apt": "skep-backup-server.service", "dnf": "skep-backup-server.service"},
+    "backup_keep": {"apt": "skep-backup-keep.timer", "dnf": "skep-backup-keep.timer"},
+    "backup_hive": {"apt": "skep-backup.timer", "dnf": "skep-backup.timer"},
 }
 """systemd unit, as steps call it, to its name in each family."""
 
@@ -58,6 +65,8 @@ REPOSITORIES: Mapping[str, Mapping[str, str]] = {
     "docker": {"apt": "", "dnf": "https://download.docker.com/linux/centos/docker-ce.repo"},
     "build": {"apt": "", "dnf": "epel-release"},
     "registry": {"apt": "", "dnf": "epel-release"},
+    "restic": {"apt": "", "dnf": "epel-release"},
+    "rclone": {"apt": "", "dnf": "epel-release"},
 }
 """Package to what must be added first: the address of a .repo file, or a package that brings one."""
 

@@ -15,6 +15,7 @@ from model.keys.digest import Inputs, flatten
 from model.keys.record import ADMIN
 from model.secrets.stage_secrets import StageSecrets
 from model.stage import Host, Stage
+from remote.hostsetup.backup import NOTHING_READ, BackupSources, backup_steps
 from remote.hostsetup.engine import docker_step, registry_data_step, registry_step, trust_step
 from remote.hostsetup.file_step import file_step
 from remote.hostsetup.firewall import DNS_PORT, firewall_step
@@ -70,13 +71,16 @@ ConditionCapability=
 """
 
 
-def steps(stage: Stage, host: Host, secrets: StageSecrets) -> list[HostStep]:
+def steps(
+    stage: Stage, host: Host, secrets: StageSecrets, sources: BackupSources = NOTHING_READ
+) -> list[HostStep]:
     """Return the steps of a host, in order. Pure, and quick: certificates are made when a step is applied.
 
     Args:
         stage: The stage.
         host: One of its hosts.
         secrets: The stage's secrets.
+        sources: What the steps of backups read on this machine.
 
     Raises:
         ConfigError: site.toml asks for something that skep can't set up.
@@ -97,6 +101,7 @@ def steps(stage: Stage, host: Host, secrets: StageSecrets) -> list[HostStep]:
         registry_data_step(stage) if host.is_repository else None,
         registry_step(stage, host, secrets) if host.is_repository else None,
         file_step("build_tools", {}) if host.is_repository else None,
+        *backup_steps(stage, host, secrets, sources),
     ]
     return [step for step in found if step is not None]
 

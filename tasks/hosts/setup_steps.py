@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.errors import HostError
@@ -13,8 +14,10 @@ from model.secrets.stage_secrets import StageSecrets
 from model.stage import Host, Stage
 from model.swarm.address_pools import differing_options, options_are_fixed, swarm_options
 from remote.hostsetup.apply import apply_script, step_key, time_limit
+from remote.hostsetup.backup import BackupSources
 from remote.hostsetup.host_step import HostStep
 from remote.hostsetup.steps import steps as host_steps
+from tasks.backup.site_archive import SiteArchive
 from tasks.hosts.rolling_replace import is_member, stopped_one_at_a_time
 from tasks.names import REGISTRY, SWARM, host_task, setup_task, vault_task
 from tasks.run.context import Run
@@ -38,6 +41,12 @@ _DOCS = {
     "registry_data": "the image registry's data on the engine's volume",
     "registry": "image registry",
     "build_tools": "build tools",
+    "backup_agent": "skep's agent",
+    "backup_data": "the backups on the engine's volume",
+    "backup_server": "backup server",
+    "backup_site": "the site's own files, for backups",
+    "backup_keep": "upkeep of the backups",
+    "backup_hive": "backups of the services' data",
 }
 """Set-up step to its description; a step that is not here is described by its name."""
 _BLANK = StageSecrets(ca_key=Secret(""), ca_certificate="", registry_password=Secret(""), pepper=Secret(""))
@@ -54,11 +63,13 @@ class HostSteps:
     Args:
         stage: The stage.
         secrets: Its secrets.
+        directory: The site's directory.
 
     """
 
-    def __init__(self, stage: Stage, secrets: Secrets) -> None:
+    def __init__(self, stage: Stage, secrets: Secrets, directory: Path) -> None:
         self._stage, self._secrets = stage, secrets
+        self._sources = BackupSources(secrets.read, SiteArchive(directory).read)
         self._guard = threading.Lock()
         self._made: dict[str, tuple[Vault, list[HostStep]]] = {}
 
@@ -73,7 +84,10 @@ class HostSteps:
         with self._guard:
             known = self._made.get(host.short)
             if known is None or known[0] is not vault:
-                known = self._made[host.short] = vault, host_steps(self._stage, host, vault.stage)
+                known = self._made[host.short] = (
+                    vault,
+                    host_steps(self._stage, host, vault.stage, self._sources),
+                )
             return known[1]
 
 

@@ -51,6 +51,7 @@ class StageVault(Step):
         names = {
             *run.stage.secrets,
             *run.stage.build_secrets,
+            *run.stage.backup_secrets,
             *secrets_of(run.stage, run.directory, run.stage.services),
         }
         self._wanted = {name: source for name, source in run.stage.site.secrets.items() if name in names}

@@ -63,6 +63,7 @@ _RETRIES = 3
 _NO_REVISION = "it has no earlier revision to go back to"
 _NOT_INPUTS = {
     "depends_on",
+    "backup_scripts",
     "available_on",
     "try",
     "converge_timeout",

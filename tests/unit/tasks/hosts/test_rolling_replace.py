@@ -284,7 +284,7 @@ def test_the_engine_of_a_former_hive_waits_for_its_turn(made: Made, monkeypatch:
     monkeypatch.setattr(Connection, "script", lambda *_, **__: "")
     monkeypatch.setattr(Connection, "run", lambda *_, **__: "docker")
     run = former_hive(made)
-    definitions = setup_steps.HostSteps(run.stage, run.secrets)
+    definitions = setup_steps.HostSteps(run.stage, run.secrets, run.directory)
     step = setup_steps.SetupStep(run, definitions, run.stage.repository, "docker", ())
     step.ensure(Work(step.task, {}, "", quiet))
     assert turns == ["hive2"]

@@ -25,7 +25,7 @@ def test_the_registry_is_looked_at_anew_when_it_runs(tmp_path: Path, monkeypatch
     assert run.live_state.image(image, key) == "the registry does not have it"
     made.hosts[repository.short] = whole
 
-    step = SetupStep(run, HostSteps(run.stage, run.secrets), repository, "registry", ())
+    step = SetupStep(run, HostSteps(run.stage, run.secrets, run.directory), repository, "registry", ())
     step.ensure(Work(step.task, {}, "", quiet))
 
     assert run.live_state.image(image, key) is None
@@ -44,7 +44,7 @@ def test_a_registry_that_was_met_is_not_looked_at_anew(
     assert before.tags
     made.hosts[repository.short] = replace(before, tags=frozenset())  # another look would find none
 
-    step = SetupStep(run, HostSteps(run.stage, run.secrets), repository, "registry", ())
+    step = SetupStep(run, HostSteps(run.stage, run.secrets, run.directory), repository, "registry", ())
     step.ensure(Work(step.task, {}, "", quiet))
 
     assert run.live_state.host(repository).tags == before.tags

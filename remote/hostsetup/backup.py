@@ -1,0 +1,376 @@
+"""The steps of backups: the agent on all hosts, the server and its upkeep on the repository host, a timer on each hive.
+
+A hive has the password of its own repository and of nothing else; the server lets it add there, and never delete.
+"""
+
+import base64
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agent.pack import packed
+from model.errors import ConfigError
+from model.hosts.firewall import BACKUP_PORT
+from model.keys.digest import Inputs, flatten, sha256
+from model.secrets.backup_passwords import backup_password, repository_password, server_password
+from model.secrets.certificate import FORM, issue
+from model.secrets.secret import Secret, UnknownSecret
+from model.secrets.stage_secrets import StageSecrets
+from model.site import BackupScript, DockerStage
+from model.stage import Host, Stage
+from remote.hostsetup.file_step import file_digests, file_step
+from remote.hostsetup.host_step import HostFile, HostStep
+from remote.hostsetup.packages import script
+from remote.hostsetup.passwords import bcrypted
+
+AGENT = "/usr/local/lib/skep/agent.pyz"
+SITE_ARCHIVE, VAULT = "/var/lib/skep/site/site.tar.gz", "/var/lib/skep/vault.json"
+"""The site's own files on the repository host, which each copy has as well; the second is put there by the vault."""
+SITE = "site"
+"""What the repository and the generations of the site's own files are called, as if it were a hive and a service."""
+LARGEST_SITE = 16 << 20
+"""Bytes that the archive of the site's directory may have."""
+_USER = "skep-backup"
+_ROOT = "/var/lib/skep-backup"
+"""Where the repositories are."""
+_SPOOL = "/var/lib/docker/skep-spool"
+"""Where dumps are written to: on the disk that has the room for the volumes."""
+
+_SERVER_UNIT = """\
+# Made by skep: the repositories of the hives' backups, to which they may only add.
+[Unit]
+Description=skep's backup server
+After=network-online.target docker.service
+RequiresMountsFor={root}
+
+[Service]
+User={user}
+Environment=RCLONE_CONFIG=/dev/null
+ExecStart=/usr/bin/rclone serve restic --append-only --private-repos --addr :{port} --htpasswd {files}/htpasswd \
+--cert {files}/tls.crt --key {files}/tls.key {root}
+Restart=always
+RestartSec=5
+ProtectSystem=strict
+ReadWritePaths={root}
+PrivateTmp=yes
+NoNewPrivileges=yes
+
+[Install]
+WantedBy=multi-user.target
+"""
+_SERVER_FILES = "/etc/skep/backup-server"
+
+_DATA_UNIT = """\
+# Made by skep: the hives' backups are on the volume of the engine's, which outlives this container.
+[Unit]
+Description=skep's backups' data
+Before=skep-backup-server.service skep-backup-keep.service
+RequiresMountsFor=/var/lib/docker
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -c 'cd /var/lib; mountpoint -q skep-backup || mount --bind docker/skep-backup skep-backup'
+
+[Install]
+WantedBy=multi-user.target
+RequiredBy=skep-backup-server.service
+"""
+
+_UNIT = """\
+# Made by skep.
+[Unit]
+Description=skep: {what}
+After=network-online.target docker.service
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/python3 -I {agent} backup {verb}
+{more}Nice=10
+IOSchedulingClass=idle
+"""
+_TIMER = """\
+# Made by skep.
+[Unit]
+Description=skep: {what}
+
+[Timer]
+OnCalendar={when}
+Persistent=true
+{more}
+[Install]
+WantedBy=timers.target
+"""
+
+
+@dataclass(frozen=True)
+class BackupSources:
+    """What backups take from the machine that doit runs on; each is read only when a step needs it.
+
+    Args:
+        secret: Returns a secret of `[secrets]`; raises ConfigError if there is none.
+        archive: Returns the site's directory as a compressed tar; raises ConfigError if it can't be read.
+
+    """
+
+    secret: Callable[[str], Secret]
+    archive: Callable[[], bytes]
+
+
+def _unknown(name: str) -> Secret:
+    """Return a secret that was not read."""
+    del name
+    return UnknownSecret()
+
+
+NOTHING_READ = BackupSources(_unknown, bytes)
+"""For those who want to know which steps there are."""
+
+
+def backup_steps(
+    stage: Stage, host: Host, secrets: StageSecrets, sources: BackupSources
+) -> Iterator[HostStep]:
+    """Yield a host's steps of backups; none if site.toml has no `[backup]`."""
+    if stage.site.backup is None:
+        return
+    yield _agent_step()
+    if host.is_repository:
+        if isinstance(stage.config, DockerStage):
+            unit = HostFile("/etc/skep/backup-data.unit", _DATA_UNIT)
+            yield file_step("backup_data", {}, [unit], units=("backup_data",), needs=("docker",))
+        yield _server_step(stage, host, secrets)
+        yield _keep_step(stage, secrets, sources)
+        yield _site_step(sources)
+    if host.is_hive:
+        yield _hive_step(stage, host, secrets)
+
+
+def _agent_step() -> HostStep:
+    """Return the step that puts the agent on a host."""
+    text = base64.encodebytes(packed()).decode()
+    return file_step("backup_agent", {}, [HostFile("/etc/skep/agent.base64", text)], needs=("docker",))
+
+
+def _server_step(stage: Stage, host: Host, secrets: StageSecrets) -> HostStep:
+    """Return the step that runs the server of the repositories: TLS from the site's CA, a password for each hive."""
+    password = backup_password(secrets)
+    names, addresses = [host.name, host.short], [host.address]
+    unit = _SERVER_UNIT.format(root=_ROOT, user=_USER, port=BACKUP_PORT, files=_SERVER_FILES)
+    public = [
+        HostFile("/etc/skep/backup-server.unit", unit),
+        HostFile("/etc/skep/backup.root", f"{_ROOT}\n"),
+        HostFile("/etc/skep/backup-server.name", f"{host.name}:{BACKUP_PORT}\n"),
+    ]
+
+    def files() -> Sequence[HostFile]:
+        key, certificate = issue(secrets.ca_key, secrets.ca_certificate, names, addresses)
+        logins = "".join(
+            f"{hive.short}:{bcrypted(server_password(password, hive.short), secrets.pepper, 'backup')}\n"
+            for hive in stage.hives
+        )
+        return [
+            *public,
+            HostFile(f"{_SERVER_FILES}/tls.crt", certificate, 0o640),
+            HostFile(f"{_SERVER_FILES}/tls.key", key, 0o640),
+            HostFile(f"{_SERVER_FILES}/htpasswd", Secret(logins), 0o640),
+        ]
+
+    return HostStep(
+        name="backup_server",
+        inputs={
+            "ca": f"sha256:{sha256(secrets.ca_certificate)}",
+            "certificate": FORM,
+            "password": secrets.fingerprint(password),
+            **flatten("hives", [hive.short for hive in stage.hives]),
+            **flatten("names", names),
+            **flatten("addresses", addresses),
+            **file_digests(public),
+        },
+        script=script("backup_server"),
+        files=files,
+        units=("backup_server",),
+        needs=(
+            "hosts_file",
+            "trust",
+            "docker",
+            *(["backup_data"] if isinstance(stage.config, DockerStage) else []),
+        ),
+    )
+
+
+def _keep_step(stage: Stage, secrets: StageSecrets, sources: BackupSources) -> HostStep:
+    """Return the step that has the repository host see to the repositories, every quarter of an hour."""
+    backup = stage.site.backup
+    if backup is None:
+        raise TypeError("there is no [backup]")
+    password = backup_password(secrets)
+    keep = {period: getattr(backup.keep, period) for period in backup.keep.__struct_fields__}
+    public = [
+        HostFile(
+            "/etc/skep/backup-keep.unit",
+            _UNIT.format(what="upkeep of the backups", agent=AGENT, verb="keep", more=""),
+        ),
+        HostFile(
+            "/etc/skep/backup-keep.timer",
+            _TIMER.format(what="upkeep of the backups", when="*:00/15", more="RandomizedDelaySec=60\n"),
+        ),
+    ]
+
+    def files() -> Sequence[HostFile]:
+        content = {
+            "root": _ROOT,
+            "user": _USER,
+            # The site's own files have a repository that no hive can log in to.
+            "hives": {
+                name: repository_password(password, name).reveal()
+                for name in [*(hive.short for hive in stage.hives), SITE]
+            },
+            "password": password.reveal(),
+            "keep": keep,
+            "copies": [
+                {
+                    "name": name,
+                    "repository": copy.repository,
+                    "environment": copy.environment
+                    | {
+                        variable: sources.secret(secret).reveal() for variable, secret in copy.secrets.items()
+                    },
+                }
+                for name, copy in backup.named_copies.items()
+            ],
+            "site": {"site.tar.gz": SITE_ARCHIVE, "vault.json": VAULT},
+        }
+        return [*public, HostFile("/etc/skep/backup-repository.json", _secret_json(content), 0o600)]
+
+    def late_inputs() -> Inputs:
+        return {
+            f"copies.{name}.secrets.{variable}": secrets.fingerprint(sources.secret(secret))
+            for name, copy in backup.named_copies.items()
+            for variable, secret in copy.secrets.items()
+        }
+
+    return HostStep(
+        name="backup_keep",
+        inputs={
+            "password": secrets.fingerprint(password),
+            "root": _ROOT,
+            **flatten("hives", [hive.short for hive in stage.hives]),
+            **flatten("keep", keep),
+            **{
+                f"copies.{name}.repository": f"sha256:{sha256(copy.repository)}"
+                for name, copy in backup.named_copies.items()
+            },
+            **{
+                f"copies.{name}.environment.{variable}": value
+                for name, copy in backup.named_copies.items()
+                for variable, value in copy.environment.items()
+            },
+            **file_digests(public),
+        },
+        script=script("backup_keep"),
+        files=files,
+        late_inputs=late_inputs,
+        units=("backup_keep",),
+        needs=("backup_agent", "backup_server"),
+    )
+
+
+def _site_step(sources: BackupSources) -> HostStep:
+    """Return the step that puts the site's directory on the repository host, for the copies off the site."""
+
+    def file() -> HostFile:
+        data = sources.archive()
+        if len(data) > LARGEST_SITE:
+            found = f"the site's directory has {len(data) / 2**20:.1f} MB, compressed"
+            way_out = f"backups take {LARGEST_SITE >> 20} MB of it: have git ignore large files (.gitignore)"
+            raise ConfigError([f"backup: {found}, and {way_out}"])
+        return HostFile(f"{SITE_ARCHIVE}.base64", base64.encodebytes(data).decode(), 0o600)
+
+    return HostStep(
+        name="backup_site",
+        inputs={},
+        script=script("backup_site"),
+        files=lambda: [file()],
+        late_inputs=lambda: file_digests([file()]),
+    )
+
+
+def _hive_step(stage: Stage, host: Host, secrets: StageSecrets) -> HostStep:
+    """Return the step that has a hive save its services' data."""
+    backup = stage.site.backup
+    if backup is None:
+        raise TypeError("there is no [backup]")
+    password = backup_password(secrets)
+    config = {
+        "host": host.short,
+        "stage": stage.name,
+        "repository_file": "/etc/skep/backup/repository",
+        "password_file": "/etc/skep/backup/password",
+        "ca": "/etc/skep/ca.crt",
+        "spool": _SPOOL,
+        "verify": backup.verify,
+        "services": {
+            name: [_script(stage, each) for each in service.backup_scripts]
+            for name, service in stage.services.items()
+            if service.backup_scripts
+        },
+    }
+    release = f"ExecStopPost=/usr/bin/python3 -I {AGENT} backup release\n"
+    public = [
+        HostFile("/etc/skep/backup.json", json.dumps(config, indent=1) + "\n", 0o600),
+        HostFile(
+            "/etc/skep/backup-hive.unit",
+            _UNIT.format(what="backup of the services' data", agent=AGENT, verb="run", more=release),
+        ),
+        HostFile(
+            "/etc/skep/backup-hive.timer",
+            _TIMER.format(what="backup of the services' data", when=backup.schedule, more=""),
+        ),
+    ]
+
+    def files() -> Sequence[HostFile]:
+        login = server_password(password, host.short).reveal()
+        place = f"{stage.repository.name}:{BACKUP_PORT}/{host.short}/"
+        return [
+            *public,
+            HostFile(
+                "/etc/skep/backup/repository", Secret(f"rest:https://{host.short}:{login}@{place}\n"), 0o600
+            ),
+            HostFile(
+                "/etc/skep/backup/password",
+                Secret(f"{repository_password(password, host.short).reveal()}\n"),
+                0o600,
+            ),
+        ]
+
+    return HostStep(
+        name="backup_hive",
+        inputs={
+            "password": secrets.fingerprint(password),
+            "repository": stage.repository.name,
+            "schedule": backup.schedule,
+            **file_digests(public),
+        },
+        script=script("backup_hive"),
+        files=files,
+        units=("backup_hive",),
+        needs=("backup_agent", "trust", "hosts_file"),
+    )
+
+
+def _script(stage: Stage, each: BackupScript) -> dict[str, Any]:
+    """Return a part of a service's data as the agent reads it."""
+    found: dict[str, Any] = {
+        name: value for name in each.__struct_fields__ if (value := getattr(each, name)) not in (None, [])
+    }
+    # It is for the one who writes site.toml, not for the hive.
+    found.pop("cleanup_days_before", None)
+    if each.volume:
+        found["volume"] = stage.docker_volume(each.volume)
+    return found
+
+
+def _secret_json(content: Any) -> Secret:
+    """Return content that nobody but root may read."""
+    return Secret(json.dumps(content, indent=1) + "\n")

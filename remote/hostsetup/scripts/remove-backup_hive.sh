@@ -1,0 +1,8 @@
+# shellcheck shell=sh
+# This hive saves no data any more.
+
+systemctl --quiet disable --now skep-backup.timer
+rm -f /etc/systemd/system/skep-backup.timer /etc/systemd/system/skep-backup.service
+rm -f /etc/skep/backup-hive.timer /etc/skep/backup-hive.unit /etc/skep/backup.json
+rm -rf /etc/skep/backup
+systemctl daemon-reload

@@ -1,0 +1,1 @@
+"""Backups of the running site: which there are, and how a service goes back to one."""

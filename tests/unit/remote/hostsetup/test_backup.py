@@ -1,0 +1,162 @@
+"""The steps of backups: which host has which, what makes them stale, and that no secret leaks."""
+
+import json
+from typing import Any
+
+import pytest
+
+from model.secrets.backup_passwords import backup_password, repository_password, server_password
+from model.secrets.secret import Secret
+from model.secrets.stage_secrets import StageSecrets, generate
+from model.site_file.load import parse_site
+from model.stage import Stage
+from remote.hostsetup.apply import apply_script, step_key
+from remote.hostsetup.backup import BackupSources
+from remote.hostsetup.firewall import firewall_script
+from remote.hostsetup.host_step import HostStep
+from remote.hostsetup.steps import steps
+
+SITE: dict[str, Any] = {
+    "site": "example",
+    "stages": {"private": {"provider": "docker", "cidr": "192.0.2.0/24", "separate_repository": True}},
+    "secrets": {"s3_key": {"generate": 32}},
+    "volumes": {"data": {"hosts": ["hive0"]}},
+    "services": {
+        "web": {
+            "image": "web",
+            "volumes": [{"source": "data", "target": "/data"}],
+            "backup_scripts": [{"name": "files", "volume": "data", "consistency": "pause"}],
+        }
+    },
+    "backup": {
+        "keep": {"daily": 3},
+        "copies": [{"repository": "s3:x", "secrets": {"AWS_SECRET_ACCESS_KEY": "s3_key"}}],
+    },
+}
+OF_BACKUPS = ["backup_agent", "backup_data", "backup_server", "backup_keep", "backup_site", "backup_hive"]
+SOURCES = BackupSources(lambda _name: Secret("the key of the bucket"), lambda: b"the site's files")
+
+
+@pytest.fixture(scope="module")
+def secrets() -> StageSecrets:
+    """Give the secrets of a stage."""
+    return generate("example", "private")
+
+
+def stage_of(**backup: Any) -> Stage:
+    """Return the stage, with a changed `[backup]`."""
+    site = parse_site({**SITE, "backup": {**SITE["backup"], **backup}})
+    return Stage(site, "private", site.stages["private"])
+
+
+def of_host(
+    stage: Stage, short: str, secrets: StageSecrets, sources: BackupSources = SOURCES
+) -> dict[str, HostStep]:
+    """Return a host's steps of backups."""
+    found = steps(stage, stage.host(short), secrets, sources)
+    return {step.name: step for step in found if step.name.startswith("backup")}
+
+
+def content(step: HostStep, path: str) -> str:
+    """Return what a step writes to a file."""
+    [file] = [file for file in step.files() if file.path == path]
+    return file.content.reveal() if isinstance(file.content, Secret) else file.content
+
+
+def test_each_host_has_its_part(secrets: StageSecrets) -> None:
+    """A hive saves, the repository host keeps; without [backup] no host has any of it, and no step has another key."""
+    stage = stage_of()
+    assert list(of_host(stage, "hive0", secrets)) == ["backup_agent", "backup_hive"]
+    assert list(of_host(stage, stage.repository.short, secrets)) == OF_BACKUPS[:-1]
+    site = parse_site(
+        {key: value for key, value in SITE.items() if key not in {"backup", "services", "volumes"}}
+    )
+    without = Stage(site, "private", site.stages["private"])
+    assert of_host(without, "hive0", secrets) == {}
+    assert of_host(without, without.repository.short, secrets) == {}
+    assert "8843" not in firewall_script(without, without.repository)
+
+
+def test_a_hive_knows_its_own_passwords_alone(secrets: StageSecrets) -> None:
+    """Each has two of its own; that of the whole site is on the repository host, in files that root alone reads."""
+    stage, key = stage_of(), backup_password(secrets)
+    seen = set()
+    for hive in ("hive0", "hive1"):
+        step = of_host(stage, hive, secrets)["backup_hive"]
+        login, password = server_password(key, hive).reveal(), repository_password(key, hive).reveal()
+        place = f"rest:https://{hive}:{login}@{stage.repository.name}:8843/{hive}/\n"
+        assert content(step, "/etc/skep/backup/repository") == place
+        assert content(step, "/etc/skep/backup/password") == f"{password}\n"
+        seen |= {login, password}
+        written = "".join(content(step, file.path) for file in step.files())
+        assert key.reveal() not in written
+        assert {file.mode for file in step.files() if isinstance(file.content, Secret)} == {0o600}
+    assert len(seen | {key.reveal()}) == 5
+    config = json.loads(
+        content(
+            of_host(stage, stage.repository.short, secrets)["backup_keep"], "/etc/skep/backup-repository.json"
+        )
+    )
+    assert config["password"] == key.reveal()
+    assert list(config["hives"]) == [*(hive.short for hive in stage.hives), "site"]
+    logins = content(
+        of_host(stage, stage.repository.short, secrets)["backup_server"], "/etc/skep/backup-server/htpasswd"
+    )
+    assert [line.partition(":")[0] for line in logins.splitlines()] == [hive.short for hive in stage.hives]
+
+
+def test_what_a_hive_saves(secrets: StageSecrets) -> None:
+    """The parts as site.toml has them, volumes by Docker's names; when, by systemd's timer, which catches up."""
+    step = of_host(stage_of(schedule="Sun 04:00"), "hive0", secrets)["backup_hive"]
+    config = json.loads(content(step, "/etc/skep/backup.json"))
+    assert config["services"] == {
+        "web": [{"name": "files", "volume": "data", "consistency": "pause", "timeout": 21600}]
+    }
+    timer = content(step, "/etc/skep/backup-hive.timer")
+    assert "OnCalendar=Sun 04:00\n" in timer
+    assert "Persistent=true\n" in timer
+    assert "backup release\n" in content(step, "/etc/skep/backup-hive.unit")
+
+
+def test_what_makes_which_step_stale(secrets: StageSecrets) -> None:
+    """A change reaches the steps that it is of, and no other."""
+
+    def changed(sources: BackupSources = SOURCES, **backup: Any) -> list[str]:
+        found = []
+        for short in ("hive0", stage_of().repository.short):
+            before, after = (
+                of_host(stage_of(), short, secrets),
+                of_host(stage_of(**backup), short, secrets, sources),
+            )
+            found += [name for name in before if step_key(before[name])[1] != step_key(after[name])[1]]
+        return sorted(found)
+
+    assert changed() == []
+    assert changed(schedule="02:00") == ["backup_hive"]
+    assert changed(verify="daily") == ["backup_hive"]
+    assert changed(keep={"daily": 4}) == ["backup_keep"]
+    assert changed(copies=[]) == ["backup_keep"]
+    assert changed(BackupSources(lambda _name: Secret("another key"), SOURCES.archive)) == ["backup_keep"]
+    assert changed(BackupSources(SOURCES.secret, lambda: b"an edited role")) == ["backup_site"]
+
+
+def test_no_secret_is_an_input_or_in_a_script(secrets: StageSecrets) -> None:
+    """Inputs are kept in state/, where keyed digests of them may be, and scripts show in logs."""
+    stage, key = stage_of(), backup_password(secrets)
+    hidden = [key.reveal(), "the key of the bucket"]
+    for hive in stage.hives:
+        hidden += [server_password(key, hive.short).reveal(), repository_password(key, hive.short).reveal()]
+    for short in ("hive0", stage.repository.short):
+        for step in of_host(stage, short, secrets).values():
+            inputs = json.dumps(step_key(step)[0])
+            script = apply_script(step, [], step_key(step)[1])
+            assert not [each for each in hidden if each in inputs or each in script], step.name
+
+
+def test_the_server_is_open_to_the_hives(secrets: StageSecrets) -> None:
+    """On the repository host, to their addresses and to nobody else."""
+    del secrets
+    stage = stage_of()
+    rules = [line for line in firewall_script(stage, stage.repository).splitlines() if "--dport 8843" in line]
+    assert [line.split("-s ")[1].split()[0] for line in rules] == [hive.address for hive in stage.hives]
+    assert "8843" not in firewall_script(stage, stage.host("hive0"))
