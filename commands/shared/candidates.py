@@ -42,6 +42,8 @@ _OF_COMMAND: Mapping[str, tuple[str, ...]] = {
     "move_volume": ("stage", "to", "from"),
     "upgrade_hosts": ("stage", "confirm"),
     "recover_swarm": ("stage", "keep", "off", "confirm"),
+    "verify_backups": ("stage", "at"),
+    "restore": ("stage", "at", "from", "script", "into", "unsaved", "confirm"),
     "help": (),
     "tabcompletion": (),
 }
@@ -60,6 +62,8 @@ _OF_SERVICES = (
     "run",
 )
 """Commands that take services."""
+_OF_SAVED_SERVICES = ("backup", "backups", "verify_backups", "restore")
+"""Commands that take services with backups."""
 _OF_HOSTS = ("ssh", "logs", "forward", "replace_host", "upgrade_hosts")
 """Commands that take hosts."""
 _OF_ALL_TASKS = ("exec", "cp")
@@ -93,6 +97,21 @@ class SiteNames:
         """Return the names in one of its tables."""
         found = self._data.get(table)
         return list(found) if isinstance(found, dict) else []
+
+    def saved_services(self) -> list[str]:
+        """Return the names of the services that have backup_scripts."""
+        services = self._data.get("services")
+        tables = services.items() if isinstance(services, dict) else ()
+        return [name for name, table in tables if isinstance(table, dict) and table.get("backup_scripts")]
+
+    def copies(self) -> list[str]:
+        """Return the names of the places off the site."""
+        backup = self._data.get("backup")
+        copies = backup.get("copies") if isinstance(backup, dict) else None
+        named = [
+            each.get("name", f"copy{i}") for i, each in enumerate(copies or ()) if isinstance(each, dict)
+        ]
+        return [name for name in named if isinstance(name, str)]
 
     def hosts(self) -> list[str]:
         """Return the names of the hosts that are made, of all stages, as their ssh_config has them."""
@@ -186,6 +205,10 @@ def _arguments(command: str, site: SiteNames) -> Iterator[Word]:
         yield from (("export", "print what CI needs to log in"), ("import", "read that from standard input"))
     if command in _OF_SERVICES:
         yield from ((name, "service") for name in site.names("services"))
+    if command in _OF_SAVED_SERVICES:
+        yield from ((name, "service") for name in site.saved_services())
+    if command == "backups":
+        yield ("key", "print what belongs into a safe")
     if command in _OF_HOSTS:
         yield from ((name, "host") for name in site.hosts())
     if command == "move_volume":
@@ -210,9 +233,11 @@ def _values(name: str, value: str, command: str, site: SiteNames) -> Iterator[st
         "stage": site.names("stages"),
         "confirm": [site.name] if site.name else [],
         "to": site.hosts() if command == "move_volume" else ["latest"],
-        "from": site.hosts(),
+        "from": site.copies() if command == "restore" else site.hosts(),
         "task": [*(["all"] if command in _OF_ALL_TASKS else []), *site.hosts()],
         "keep": site.hosts(),
+        "at": ["latest"],
+        "unsaved": ["yes"],
     }
     several = {
         "volumes": [*site.names("volumes"), "all"],

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from model.errors import SkepError
 from model.stage import Host
+from tasks.backup.site_backups import SiteBackups, local_time
 from tasks.hosts.volume_data import has_data, moves
 from tasks.hosts.volumes_on import volumes_on
 from tasks.names import VAULT
@@ -95,14 +96,41 @@ class HostLosses:
             move = moves(self.run).get(volume)
             if move is not None and not move.is_copied and self.host.short == move.source:
                 own = f" (its copy on {move.target} is not whole: doit move_volume {volume} to={move.target})"
-            yield (
-                f"volume {volume}: its data {where} alone{own}, and {goes}; last backup: none, skep has made none of it"
-            )
+            yield f"volume {volume}: its data {where} alone{own}, and {goes}; {self._saved(volume)}"
         if self.has_only_secrets():
             yield (
                 f"{SECRETS}: the stage's CA, passwords and generated secrets: this checkout has not read them, and "
                 f"their copy {where} alone"
             )
+
+    def _saved(self, volume: str) -> str:
+        """Return what there is of a volume's data beside it."""
+        stage = self.run.stage
+        saving = [
+            name
+            for name, service in stage.services.items()
+            if stage.site.backup is not None
+            and any(
+                stage.docker_volume(part.volume) == volume
+                if part.volume
+                else volume in map(stage.docker_volume, service.named_volumes)
+                for part in service.backup_scripts
+            )
+        ]
+        if not saving:
+            return "last backup: none, skep has made none of it"
+        if self.host == stage.repository:
+            return "its backups are on this host, too, and go with it, but for copies off the site"
+        backups, shown = SiteBackups(self.run), f"doit backups {' '.join(saving)}"
+        try:
+            made = backups.generations(saving)
+        except SkepError as error:
+            return f"last backup: not known: {error} ({shown})"
+        if not made:
+            return f"last backup: none yet ({shown})"
+        last = made[-1]
+        at = local_time(last["time"], backups.zone)
+        return f"last backup: {at} ({last['id']} of {last['service']}): what came since is lost"
 
     def missing(self, named: Collection[str]) -> list[str]:
         """Return the losses that a person has not named, by the names to be typed."""

@@ -3,14 +3,19 @@
 Pure. The script reads /proc and asks df: no program that a bare host lacks.
 """
 
+import json
 import re
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from model.json_types import Json
+
 _FIGURE = re.compile(r"\d+(\.\d*)?")
 DOCKER_ROOT = "/var/lib/docker"
 VOLUMES_ROOT = f"{DOCKER_ROOT}/volumes"
+JOBS_ROOT = "/var/lib/skep/backup"
+"""Where skep's agent writes down how its jobs ended."""
 VOLUME_TIME = 0.5
 """Seconds for which sizes of volumes are summed up: of those that are not done then only the file system is known."""
 FILE_SERVER_TIME = 5
@@ -24,6 +29,9 @@ sed -n 's/^\(MemTotal\|MemAvailable\): */memory \1 /p' /proc/meminfo
 for path in / @ROOT@; do [ -d "$path" ] && echo "disk $path $(df -Pk "$path" | tail -n 1)"; done
 for path in / @ROOT@; do [ -d "$path" ] && echo "inodes $path $(df -Pi "$path" | tail -n 1)"; done
 [ -e /run/reboot-required ] && echo reboot
+for file in @JOBS@/status/*.json @JOBS@/repository.json; do
+    [ -e "$file" ] && echo "job $(tr -d '\n' <"$file")"
+done
 out=$(mktemp -d)
 for name in @VOLUMES@; do
     # Not waited for, neither here nor by ssh, which waits for all that have its output: df waits for a file server that
@@ -98,6 +106,7 @@ class HostReading:
         disks: Path to its file system: the root, and Docker's directory.
         volumes: Volume to its fill.
         wants_reboot: Whether an update asks for a restart.
+        jobs: How the last jobs of skep's agent ended there: a service's backup, the upkeep of all backups.
 
     """
 
@@ -110,6 +119,7 @@ class HostReading:
     disks: Mapping[str, FileSystem] = field(default_factory=dict)
     volumes: Mapping[str, VolumeFill] = field(default_factory=dict)
     wants_reboot: bool = False
+    jobs: tuple[Json, ...] = ()
 
 
 def reading_script(volumes: Collection[str]) -> str:
@@ -121,6 +131,7 @@ def reading_script(volumes: Collection[str]) -> str:
         "@VOLUMES@": names,
         "@TIME@": str(VOLUME_TIME),
         "@PATIENCE@": str(FILE_SERVER_TIME),
+        "@JOBS@": JOBS_ROOT,
     }
     text = _SCRIPT
     for word, value in words.items():
@@ -162,7 +173,17 @@ def parse_reading(output: str) -> HostReading:
         disks=disks,
         volumes=volumes,
         wants_reboot="reboot" in one,
+        jobs=tuple(job for words in lines.get("job", ()) if (job := _job(" ".join(words))) is not None),
     )
+
+
+def _job(text: str) -> Json | None:
+    """Return how a job ended, as the agent wrote it down; None if that is not whole."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _number(words: Sequence[str]) -> float:

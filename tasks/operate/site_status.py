@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from model.json_types import Json
 from model.stage import Host, Stage
+from tasks.operate.backup_status import backup_problems
 from tasks.operate.host_reading import HostReading, VolumeFill
 from tasks.operate.service_status import ServiceStatus, service_statuses
 from tasks.operate.site_reading import EngineReading, SiteReading
@@ -91,6 +92,7 @@ class SiteStatus:
         volumes: Its volumes.
         networks: Its networks.
         swarm: What is wrong with the swarm itself.
+        backups: What is wrong with the backups.
         can_tell: Whether at least one host answered.
 
     """
@@ -100,6 +102,7 @@ class SiteStatus:
     volumes: tuple[VolumeStatus, ...]
     networks: tuple[NetworkStatus, ...]
     swarm: tuple[str, ...] = ()
+    backups: tuple[str, ...] = ()
     can_tell: bool = True
 
     @property
@@ -115,6 +118,7 @@ class SiteStatus:
                 for line in each.problems
             ),
             *(f"network {each.name}: {line}" for each in self.networks for line in each.problems),
+            *self.backups,
         ]
 
 
@@ -136,6 +140,7 @@ def site_status(stage: Stage, made: Sequence[Host], reading: SiteReading) -> Sit
         volumes=tuple(_volumes(view)),
         networks=tuple(_networks(view)),
         swarm=tuple(_swarm(view)),
+        backups=tuple(backup_problems(stage, reading)),
         can_tell=any(isinstance(each, HostReading) for each in reading.hosts.values()),
     )
 

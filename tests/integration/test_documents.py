@@ -36,6 +36,10 @@ NOT_RUN = {
     "doit move_volume": "mysite has one hive: tests/integration/broken_site/test_moved_volume.py",
     "doit upgrade_hosts": "fetches lists of packages: tests/integration/broken_site/test_upgraded_hosts.py",
     "doit recover_swarm": "the majority is lost in tests/integration/broken_site/test_recovered_swarm.py",
+    **dict.fromkeys(
+        ("doit backup", "doit backups", "doit verify_backups", "doit restore"),
+        "mysite has no backups: tests/integration/one_host_site/test_with_backups.py",
+    ),
     "doit leave=eu-central-1": "moves a stage at a cloud to a region in which nothing would answer ssh",
 }
 """What can't be run here, whatever words follow, with the reason."""
@@ -73,6 +77,9 @@ IN_TEXT_NOT_RUN = {
     "between hives, of which mysite has one": (
         "doit move_volume pages to=hive0", "doit move_volume pages logs to=hive1", "doit replace=pages",
         "doit prune confirm=mysite volumes=pages", "doit ssh hive1",
+    ),
+    "mysite has no backups: tests/integration/one_host_site/test_with_backups.py": (
+        "doit replace_host hive3", "doit replace_host hive0 volumes=all", "doit restore", "doit backups web",
     ),
     "the words that a message says, at a cloud": ("doit leave=unknown",),
     "a shell for a person": ("ssh -F state/private/ssh_config hive0",),

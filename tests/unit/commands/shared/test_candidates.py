@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from commands.shared.candidates import SiteNames, candidates
+from commands.shared.candidates import _OF_COMMAND, SiteNames, candidates
+from tasks.run.open import WORDS
 
 TOML = """
 site = "shop"
@@ -14,6 +15,8 @@ site = "shop"
 [services.web]
 image = 5
 [services.worker]
+[[services.worker.backup_scripts]]
+directory = "/data"
 [images.web]
 [volumes.data]
 [volumes.cache]
@@ -90,6 +93,11 @@ def words(site: SiteNames, *typed: str) -> list[str]:
         (["upgrade_hosts", "hive1", ""], ["hive0", "stage=", "confirm="]),
         (["cp", "we"], ["web:"]),
         (["run", "wo"], ["worker"]),
+        (["backup", ""], ["worker", "stage="]),
+        (["backups", ""], ["worker", "key", "stage="]),
+        (["restore", "wo"], ["worker"]),
+        (["restore", "worker", "at="], ["at=latest"]),
+        (["verify_backups", "a"], ["at="]),
         (["halt", "nonsense"], []),
         (["nonsense=", ""], None),
     ],
@@ -118,3 +126,13 @@ def test_without_a_site(tmp_path: Path, text: str | None) -> None:
         (tmp_path / "site.toml").write_text(text)
 
     assert words(SiteNames(tmp_path), "rollback", "") == ["stage=", "to="]
+
+
+def test_words_of_commands_are_known() -> None:
+    """What completion offers for a command is no word that doit then refuses."""
+    checked_by_the_command = {"init"}
+    offered = {
+        word for name, each in _OF_COMMAND.items() if name not in checked_by_the_command for word in each
+    }
+
+    assert offered <= WORDS.keys()

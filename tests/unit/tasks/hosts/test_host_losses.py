@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from model.swarm.volume_move import VolumeMove, journal_labels
 from tasks.hosts import host_losses
 from tasks.hosts.host_losses import HostLosses
 from tests import made as rig
+from tests.doubles.agent import AgentHost, agents
 from tests.made import Made
 from tests.unit.model.swarm.test_volume_move import config
 
@@ -123,3 +125,31 @@ def test_the_registry_is_a_note(made: Made) -> None:
     """Its images are built again: that is said, and has not to be named."""
     assert ["registry" in line for line in losses(made, "hive2").notes()] == [True]
     assert [*losses(made, "hive0").notes()] == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (
+            [{"id": "aa000001", "time": "2026-11-26T16:00:40+00:00", "kind": "scheduled", "service": "web"}],
+            "last backup: 2026-11-26 16:00 (aa000001 of web): what came since is lost",
+        ),
+        ([], "last backup: none yet (doit backups web)"),
+        ("no restic", "last backup: not known: repository0: no restic (doit backups web)"),
+    ],
+)
+def test_the_last_backup_is_a_real_one(answer: Any, said: str, tmp_path: Path) -> None:
+    """It is asked of the repository host; where that can't tell, it is not claimed that there is none, or one."""
+    made = rig.new(tmp_path)
+    made.edit("[networks.back]\n", "[backup]\n\n[networks.back]\n")
+    made.edit(
+        'initialize_roles = ["first"]\n',
+        'initialize_roles = ["first"]\n\n[[services.web.backup_scripts]]\nname = "files"\nvolume = "data"\n',
+    )
+    run = made.run()
+    names = [host.short for host in run.stage.hosts]
+    agents(run, {name: AgentHost(name, {"generations": lambda _: answer}) for name in names})
+
+    assert HostLosses(run, run.stage.host("hive0"))._saved("data") == said.replace(
+        "repository0", run.stage.repository.short
+    )

@@ -1,0 +1,1 @@
+"""Commands for backups: make them, list them, try them, go back to one."""

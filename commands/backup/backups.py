@@ -1,0 +1,106 @@
+"""`doit backups`: the generations that there are; `doit backups key`: what belongs into a safe."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import tzinfo
+from typing import Any
+
+from doit.cmd_base import DoitCmdBase
+
+from commands.operate.status_lines import size_words, table
+from commands.shared.console import is_coloured, width_of
+from commands.shared.current_run import site_run
+from commands.shared.task_selection import with_flags
+from model.errors import SkepError
+from model.secrets.backup_passwords import backup_password
+from tasks.backup.site_backups import SiteBackups, local_time
+from tasks.run.context import Run
+
+KEY = "key"
+
+
+class BackupsCommand(DoitCmdBase):
+    """List the backups."""
+
+    name = "backups"
+    doc_purpose = "list the backups of services' data, each with its last restore test"
+    doc_usage = "[SERVICE ...] [--json] | key"
+    doc_description = """\
+TESTED is when a generation was restored aside and tried, by itself (backup.verify) or by doit verify_backups.
+
+doit backups key prints the key of all backups: put it into a safe. Without it, and without state/ and the repository \
+host, they can't be read."""
+
+    cmd_options = (
+        {
+            "name": "as_json",
+            "short": "",
+            "long": "json",
+            "type": bool,
+            "default": False,
+            "help": "print all that is known of them as JSON",
+        },
+    )
+
+    def execute(self, params: Any, args: Sequence[str]) -> int:
+        """List them. Loads no tasks, and takes no lock."""
+        self.loader.setup(params)
+        names, flags = with_flags(args, "--json")
+        run = site_run(self.loader)
+        try:
+            if names == [KEY]:
+                return self._key(run)
+            backups = SiteBackups(run)
+            services = backups.services(names)
+            found = backups.generations(services)
+        except SkepError as error:
+            sys.stderr.write(f"{run.secrets.redact(str(error))}\n")
+            return 1
+        finally:
+            run.connections.close()
+        if params["as_json"] or "--json" in flags:
+            self.outstream.write(json.dumps(found, indent=2) + "\n")
+            return 0
+        head = ("SERVICE", "ID", "TIME", "SIZE", "ADDED", "HIVE", "KIND", "TESTED")
+        lines = table(
+            head,
+            [[(text, "") for text in _row(each, backups.zone)] for each in found],
+            coloured=is_coloured(self.outstream),
+            width=width_of(self.outstream),
+            yields="TESTED",
+        )
+        self.outstream.write("".join(f"{line}\n" for line in lines))
+        for service in services:
+            if not any(each["service"] == service for each in found):
+                self.outstream.write(f"! {service}: there is no backup yet (doit backup {service})\n")
+        return 0
+
+    def _key(self, run: Run) -> int:
+        """Print the key."""
+        try:
+            password = backup_password(run.secrets.vault.stage)
+        except KeyError:
+            sys.stderr.write(
+                f"stage {run.stage.name}: this checkout has no secrets of the stage yet: type doit first\n"
+            )
+            return 1
+        self.outstream.write(f"{password.reveal()}\n")
+        return 0
+
+
+def _row(generation: Mapping[str, Any], zone: tzinfo) -> tuple[str, ...]:
+    """Return a generation's line, with times of a time zone."""
+    test = generation["test"]
+    tested = "-" if test is None else local_time(test["at"], zone) if test["ok"] else f"failed: {test['why']}"
+    wrong = " (its clock was wrong)" if generation["clock_is_wrong"] else ""
+    return (
+        generation["service"],
+        generation["id"],
+        local_time(generation["time"], zone),
+        size_words(int(generation["bytes"] or 0)),
+        size_words(int(generation["added"] or 0)),
+        f"{generation['host']}{wrong}",
+        generation["kind"],
+        tested,
+    )

@@ -1,0 +1,155 @@
+"""`doit restore`: have a service's data be that of a generation again."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from doit import get_var
+from doit.cmd_base import DoitCmdBase
+from doit.exceptions import InvalidCommand
+
+from commands.backup.shown import AgentProgress, generation_words
+from commands.operate.status_lines import size_words
+from commands.shared.console import ConsoleLog
+from commands.shared.current_run import site_run
+from commands.shared.holding import holding, interrupted
+from model.errors import SkepError
+from model.log import Log
+from remote.backup.agent_calls import fetch_archive
+from tasks.backup.site_backups import SiteBackups
+from tasks.run.context import Run
+
+PLANNED = 2
+"""The exit status where nothing was changed yet."""
+
+
+class RestoreCommand(DoitCmdBase):
+    """Go back to a backup."""
+
+    name = "restore"
+    doc_purpose = "have a service's data be that of a backup again"
+    doc_usage = "SERVICE at=ID|TIME|latest [from=COPY] [script=NAME] confirm=SITE | into=DIR"
+    doc_description = """\
+Without confirm=SITE it says what it would do, and ends with exit status 2. With it: a generation of what is there now \
+is made first (kind before-restore); the generation is brought beside the volumes and compared; the service is \
+stopped, its files are changed, it is started, and has its old files back if it is not healthy; dumps are loaded by \
+restore_command as it runs. Typed again after a kill it goes on.
+
+into=DIR brings the files here, and changes nothing. at= takes an id of doit backups, "2026-11-27 01:00" (the newest \
+that is not younger) or latest. from=COPY first brings the service's generations back from a place off the site."""
+
+    cmd_options = ()
+
+    def execute(self, params: Any, args: Sequence[str]) -> int:
+        """Restore it. Loads no tasks."""
+        self.loader.setup(params)
+        run = site_run(self.loader)
+        at = get_var("at")
+        if len(args) != 1 or not at:
+            raise InvalidCommand(f"type: {self.bin_name} {self.name} {self.doc_usage}")
+        log, progress = ConsoleLog(self.outstream), AgentProgress(self.outstream)
+        backups, confirm, into = SiteBackups(run), get_var("confirm"), get_var("into")
+        try:
+            [service] = backups.services(args)
+            if copy := get_var("from"):
+                log(f"{service}: {backups.bring(copy, service, progress)} snapshots are here from {copy}")
+                progress.end()
+            if into:
+                return self._fetch(backups, backups.chosen(service, at), service, Path(into), log)
+            if confirm is None:
+                generation = backups.chosen(service, at)
+                for line in _plan(run, backups, service, generation):
+                    log(line)
+                # A part alone must not become the whole service by what is pasted.
+                only = f"script={script} " if (script := get_var("script")) else ""
+                words = f"{service} at={generation['id']} {only}confirm={run.stage.site_name}"
+                log(f"to do it: {self.bin_name} {self.name} {words}")
+                return PLANNED
+            if confirm != run.stage.site_name:
+                raise InvalidCommand(f"confirm={confirm}: the site is {run.stage.site_name}")
+            with holding(run):
+                return self._restore(backups, service, at, log, progress)
+        except SkepError as error:
+            progress.end()
+            sys.stderr.write(f"{run.secrets.redact(str(error))}\n")
+            return 1
+        except KeyboardInterrupt:
+            progress.end()
+            return interrupted(run, "type the same again to go on with it")
+        finally:
+            progress.end()
+            run.connections.close()
+
+    @staticmethod
+    def _restore(backups: SiteBackups, service: str, at: str, log: Log, progress: AgentProgress) -> int:
+        """Make a generation of what is there, then go back."""
+        generation = backups.chosen(service, at)
+        if not backups.pending(service):
+            before = backups.backup([service], progress, "before-restore")
+            if why := before["failed"].get(service):
+                log(f"{service}: what is there now can't be saved: {why}")
+                if get_var("unsaved") != "yes":
+                    sys.stderr.write(
+                        f"{service}: nothing was changed; to lose what is there now: unsaved=yes\n"
+                    )
+                    return 1
+            for each in before["generations"]:
+                log(f"{service}: what is there now is {each['id']}")
+        result = backups.restore(service, generation, get_var("script") or "", progress)
+        progress.end()
+        parts = [
+            *(f"volume {name}" for name in result["volumes"]),
+            *(f"dump {name}" for name in result["loaded"]),
+        ]
+        log(
+            f"{service}: has the data of {generation_words(generation, backups.zone)} again: {', '.join(parts)}"
+        )
+        return 0
+
+    @staticmethod
+    def _fetch(
+        backups: SiteBackups, generation: Mapping[str, Any], service: str, directory: Path, log: Log
+    ) -> int:
+        """Bring a generation's files here."""
+        if directory.exists() and any(directory.iterdir()):
+            raise InvalidCommand(f"into={directory}: is not empty")
+        directory.mkdir(parents=True, exist_ok=True)
+        script = get_var("script")
+        entry = (generation["scripts"] or {}).get(script, "") if script else ""
+        if script and not entry:
+            raise InvalidCommand(
+                f"script={script}: {generation['id']} has no such part; it has {', '.join(generation['scripts'])}"
+            )
+        words = ["tar", generation["id"], *(["--entry", entry] if entry else [])]
+        run = backups.run
+        fetch_archive(run.connections.to(run.stage.repository), tuple(words), directory)
+        log(f"{service}: {generation_words(generation, backups.zone)} is in {directory}")
+        return 0
+
+
+def _plan(run: Run, backups: SiteBackups, service: str, generation: Mapping[str, Any]) -> list[str]:
+    """Return what a restoration would do, in lines."""
+    scripts = {each.name: each for each in run.stage.services[service].backup_scripts}
+    host = backups.home(service)
+    lines = [f"{service}: goes back to {generation_words(generation, backups.zone)}, on {host.short}"]
+    only = get_var("script")
+    for name in generation["scripts"] or {}:
+        script = scripts.get(name)
+        if only and name != only:
+            continue
+        if script is None:
+            lines.append(f"  {name}: is no longer in site.toml, so that nothing says how it is restored")
+        elif script.volume:
+            lines.append(
+                f"  {name}: the service is stopped, volume {script.volume} has other files, it is started"
+            )
+        else:
+            how = script.restore_command or f"unpacked to {script.directory}"
+            lines.append(f"  {name}: loaded into the running service by: {how}")
+    if generation["test"] is None:
+        lines.append("  it was never tried (doit verify_backups)")
+    lines.append(
+        f"  what is there now becomes a backup before: {size_words(int(generation['bytes'] or 0))} or so"
+    )
+    return lines

@@ -1,0 +1,1 @@
+"""Backups, as this machine asks the agents on hosts for them."""

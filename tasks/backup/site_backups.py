@@ -1,0 +1,256 @@
+"""The site's backups, asked of the hosts that make and keep them."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from model.errors import HostError, SkepError
+from model.stage import Host
+from remote.backup.agent_calls import AgentFailedError, ask_agent
+from remote.mother.questions import begin
+from tasks.run.context import Run
+
+Heard = Callable[[str, Mapping[str, Any]], None]
+"""Takes a host's short name and what its agent says."""
+_DAY_LONG = 86_400.0
+LATEST = "latest"
+BEFORE_RESTORE = "before-restore"
+"""The kind of generation that is made of what a restoration takes away."""
+
+
+@dataclass(frozen=True)
+class SiteBackups:
+    """The backups of a stage.
+
+    Args:
+        run: The run.
+
+    """
+
+    run: Run
+
+    @property
+    def zone(self) -> tzinfo:
+        """The site's time zone; UTC where this machine does not know it."""
+        try:
+            return ZoneInfo(self.run.stage.site.setup_hosts.timezone)
+        except (ZoneInfoNotFoundError, ValueError):
+            return UTC
+
+    def services(self, names: Sequence[str]) -> list[str]:
+        """Return services with backups: those that are named, or all.
+
+        Raises:
+            HostError: One has none.
+
+        """
+        known = [name for name, service in self.run.stage.services.items() if service.backup_scripts]
+        if self.run.stage.site.backup is None:
+            raise HostError("site.toml has no [backup] (docs/backup.md)")
+        if unknown := [name for name in names if name not in known]:
+            raise HostError(
+                f"{', '.join(unknown)}: site.toml has no backup_scripts for it; services with: "
+                f"{', '.join(known) or 'none'}"
+            )
+        return list(names) or known
+
+    def generations(self, services: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the generations of services, the oldest first.
+
+        Raises:
+            HostError: The repository host can't tell.
+
+        """
+        found: list[dict[str, Any]] = self._ask(self.run.stage.repository, "generations")
+        return [each for each in found if each["service"] in services]
+
+    def chosen(self, service: str, at: str) -> dict[str, Any]:
+        """Return a generation of a service.
+
+        Args:
+            service: The service.
+            at: Its id or the beginning of that; `latest`; or a time of the site's time zone: then the newest that is
+                not younger. `latest` is none that was made before a restoration: the same command, typed again after
+                a kill, means the same generation.
+
+        Raises:
+            HostError: There is none.
+
+        """
+        found = self.generations([service])
+        if not found:
+            raise HostError(f"{service}: there is no generation yet (doit backup {service})")
+        if at == LATEST:
+            own = [each for each in found if each["kind"] != BEFORE_RESTORE]
+            if not own:
+                raise HostError(
+                    f"{service}: all generations were made before a restoration; name one: {self._words(found)}"
+                )
+            return own[-1]
+        if (moment := _moment(at, self.zone)) is not None:
+            older = [each for each in found if datetime.fromisoformat(each["time"]) <= moment]
+            if not older:
+                raise HostError(
+                    f"{service}: no generation is that old; the oldest is {self._words(found[:1])}"
+                )
+            return older[-1]
+        named = [each for each in found if each["id"].startswith(at)]
+        if len(named) != 1:
+            raise HostError(
+                f"at={at}: {'several generations begin so' if named else 'no generation of ' + service}; there are: "
+                f"{self._words(found[-5:])} (doit backups {service})"
+            )
+        return named[0]
+
+    def _words(self, generations: Sequence[Mapping[str, Any]]) -> str:
+        """Return generations as people name them."""
+        return ", ".join(f"{each['id']} of {local_time(each['time'], self.zone)}" for each in generations)
+
+    def backup(self, services: Sequence[str], heard: Heard, kind: str = "asked") -> dict[str, Any]:
+        """Have all hives make generations of the services that are theirs; return all results together.
+
+        Raises:
+            HostError: No hive made one of a service, though none said that it failed.
+
+        """
+        words = ["run", "--kind", kind, *(word for name in services for word in ("--service", name))]
+        results = {
+            host: begin(partial(self._run_on, host, tuple(words), heard)) for host in self.run.stage.hives
+        }
+        whole: dict[str, Any] = {"generations": [], "failed": {}}
+        for host, future in results.items():
+            try:
+                result = future.result(_DAY_LONG)
+            except SkepError as error:
+                whole["failed"][host.short] = str(error)
+                continue
+            whole["generations"] += result["generations"]
+            whole["failed"] |= result["failed"]
+        done = {each["service"] for each in whole["generations"]} | whole["failed"].keys()
+        if missing := [name for name in services if name not in done]:
+            whole["failed"] |= dict.fromkeys(
+                missing, "no hive that answers has a running task of it, or its volumes"
+            )
+        return whole
+
+    def _run_on(self, host: Host, words: tuple[str, ...], heard: Heard) -> Mapping[str, Any]:
+        try:
+            result: Mapping[str, Any] = self._ask(host, *words, heard=heard)
+        except AgentFailedError as error:
+            if error.result is None:
+                raise
+            return error.result
+        return result
+
+    def home(self, service: str) -> Host:
+        """Return the hive where a service's data is restored or tried: that of its lowest task, else of its volumes.
+
+        Raises:
+            HostError: No hive has either, or none answers.
+
+        """
+        places: dict[str, Host] = {}
+        problems: list[str] = []
+        asked = {
+            host: begin(partial(self._ask, host, "where", "--service", service))
+            for host in self.run.stage.hives
+        }
+        for host, future in asked.items():
+            try:
+                found = future.result(120.0)
+            except TimeoutError:
+                problems.append(f"{host.short} does not answer")
+                continue
+            except SkepError as error:
+                problems.append(str(error))
+                continue
+            for key in ("pending", "runs", "volumes"):
+                if found[key]:
+                    places.setdefault(key, host)
+        for key in ("pending", "runs", "volumes"):
+            if key in places:
+                return places[key]
+        reasons = f": {'; '.join(problems)}" if problems else ""
+        raise HostError(f"{service}: no hive has a running task of it, or its volumes{reasons}")
+
+    def pending(self, service: str) -> bool:
+        """Return whether a restoration of a service was killed, and is to go on."""
+        return bool(self._ask(self.home(service), "where", "--service", service)["pending"])
+
+    def bring(self, copy: str, service: str, heard: Heard) -> int:
+        """Have a service's generations brought back from a place off the site; return the number of snapshots.
+
+        Raises:
+            HostError: There is no such place, or it can't be reached.
+
+        """
+        result = self._ask(self.run.stage.repository, "fetch", copy, "--service", service, heard=heard)
+        return int(result["brought"])
+
+    def shared(self, generation: Mapping[str, Any], host: Host) -> str:
+        """Have a generation in a hive's own repository, and return its id there."""
+        return str(self._ask(self.run.stage.repository, "share", generation["id"], host.short)["id"])
+
+    def verify(self, service: str, generation: Mapping[str, Any], heard: Heard) -> Mapping[str, str]:
+        """Have a generation restored aside, and tried; return what was found of each part.
+
+        Raises:
+            HostError: It is of no use, or it can't be tried.
+
+        """
+        host = self.home(service)
+        identity = self.shared(generation, host)
+        result = self._ask(host, "verify", identity, "--service", service, heard=heard)
+        found: Mapping[str, str] = result["verified"]
+        return found
+
+    def restore(
+        self, service: str, generation: Mapping[str, Any], script: str, heard: Heard
+    ) -> Mapping[str, Any]:
+        """Have a service's data be that of a generation; a generation of what is there is made before.
+
+        Raises:
+            HostError: It can't be; the message says which data the service has.
+
+        """
+        host = self.home(service)
+        identity = self.shared(generation, host)
+        words = ["restore", identity, "--service", service, *(["--script", script] if script else [])]
+        result: Mapping[str, Any] = self._ask(host, *words, heard=heard)
+        return result
+
+    def status(self, host: Host) -> Mapping[str, Any]:
+        """Return how the last jobs of a host ended.
+
+        Raises:
+            HostError: It can't tell.
+
+        """
+        found: Mapping[str, Any] = self._ask(host, "status")
+        return found
+
+    def _ask(self, host: Host, *words: str, heard: Heard | None = None) -> Any:
+        connection = self.run.connections.to(host)
+        return ask_agent(connection, *words, heard=partial(heard, host.short) if heard is not None else None)
+
+
+def _moment(at: str, zone: tzinfo) -> datetime | None:
+    """Return a time as people write it, in a time zone if it names none; None if it is none."""
+    if not re.match(r"\d{4}-\d{2}-\d{2}", at):
+        return None
+    try:
+        found = datetime.fromisoformat(at)
+    except ValueError:
+        return None
+    # A minute that is named is meant whole.
+    whole = found + timedelta(seconds=59) if len(at) <= len("2026-11-27 01:00") else found
+    return whole if whole.tzinfo is not None else whole.replace(tzinfo=zone)
+
+
+def local_time(text: str, zone: tzinfo) -> str:
+    """Return a time of an agent's as a clock in a time zone shows it."""
+    return f"{datetime.fromisoformat(text).astimezone(zone):%Y-%m-%d %H:%M}"

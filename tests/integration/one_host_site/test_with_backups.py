@@ -1,0 +1,250 @@
+"""Backups of a real site: made, listed, tried, gone back to. The last file: it prunes what the others left."""
+
+import json
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests import rig
+from tests.integration.doit_run import Ended, Running
+from tests.integration.one_host_site.one_host import OPEN, RUN, OneHost
+from tests.integration.typed import typed
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+TINY = f"{OPEN}/tiny:1"
+_TOML = """
+[backup]
+schedule = "Sun 04:00"
+keep = {{ last = 20 }}
+[volumes.store]
+hosts = ["hive0"]
+[services.store]
+image = "{image}"
+command = ["/bin/sh", "-c", "test ! -e /data/broken || exit 7; : >/db; while :; do sleep 1; done"]
+volumes = [{{ source = "store", target = "/data" }}]
+stop_grace_period = "1s"
+endpoint_mode = "dnsrr"
+converge_timeout = "60s"
+healthcheck = {{ test = "test -e /db", interval = "1s", retries = 2 }}
+[[services.store.backup_scripts]]
+name = "files"
+volume = "store"
+consistency = "pause"
+verify_command = "cat /data/rows"
+[[services.store.backup_scripts]]
+name = "db"
+backup_command = "{dump}"
+restore_command = "cat >/db"
+verify_command = "cat /db"
+"""
+_DUMP = "cat /data/rows"
+
+
+@pytest.fixture(scope="module")
+def store(site: OneHost) -> Iterator[OneHost]:
+    """Give the site with a service that has data."""
+    site.push(TINY, "1")
+    site.write(_TOML.format(image=TINY, dump=_DUMP))
+    site.ran()
+    yield site
+    site.write()
+    site.run("prune", f"confirm={site.name}", "volumes=store").well()
+    assert "skep-backup.timer" not in site.on_host("systemctl list-timers --all --no-legend")
+
+
+def inside(site: OneHost, script: str) -> str:
+    """Run a script in the service's container."""
+    label = "com.docker.swarm.service.name=store"
+    return site.on_host(
+        f"docker exec -i $(docker ps -q -f label={label} | head -n 1) /bin/sh -eu <<'END'\n{script}\nEND"
+    )
+
+
+def write_rows(site: OneHost, *rows: str) -> None:
+    """Have the service's data be these rows."""
+    lines = " ".join(rows)
+    inside(site, f"for row in {lines}; do echo $row; done >/data/rows; cat /data/rows >/db")
+
+
+def rows(site: OneHost) -> list[str]:
+    """Return the rows that the service has, of its files and its database."""
+    return inside(site, "cat /data/rows /db").split()
+
+
+def has_said(running: Running, text: str) -> bool:
+    """Return whether a command has said something, or ended."""
+    return text in running.text or running.process.poll() is not None
+
+
+def made(site: OneHost) -> str:
+    """Make a generation, and return its id."""
+    done = typed(site, "backup", "store", timeout=200)
+    assert done.returncode == 0, done.stderr.decode()
+    found = re.match(r"store: ([0-9a-f]{8}), ", done.stdout.decode())
+    assert found is not None, done.stdout
+    return found[1]
+
+
+def listed(site: OneHost) -> list[dict[str, object]]:
+    """Return the generations, the oldest first."""
+    done = typed(site, "backups", "--json")
+    assert done.returncode == 0, done.stderr.decode()
+    return list(json.loads(done.stdout))
+
+
+def restored(site: OneHost, *words: str) -> Ended:
+    """Restore the service."""
+    return site.run("restore", "store", *words, f"confirm={site.name}", timeout=RUN)
+
+
+def test_generation_two_of_three_brings_exactly_its_rows(store: OneHost) -> None:
+    """Planned first; what was there becomes a generation, too; a generation is named by its id, a time, or latest."""
+    made_then = []
+    for number in (1, 2, 3):
+        write_rows(store, *(f"row{n}" for n in range(number)))
+        made_then.append(made(store))
+    assert [each["id"] for each in listed(store)] == made_then
+    planned = typed(store, "restore", "store", f"at={made_then[1]}")
+    assert planned.returncode == 2, planned.stderr
+    assert f"store: goes back to {made_then[1]} of " in planned.stdout.decode()
+    assert f"to do it: doit restore store at={made_then[1]} confirm={store.name}" in planned.stdout.decode()
+    assert rows(store) == ["row0", "row1", "row2"] * 2
+
+    ended = restored(store, f"at={made_then[1]}")
+    assert ended.status == 0, ended.text
+    assert rows(store) == ["row0", "row1"] * 2
+    newest = listed(store)[-1]
+    assert newest["kind"] == "before-restore"
+    ended = restored(store, f"at={newest['id']}")
+    assert ended.status == 0, ended.text
+    assert rows(store) == ["row0", "row1", "row2"] * 2
+    planned = typed(store, "restore", "store", f"at={made_then[1]}", "script=db")
+    assert f"to do it: doit restore store at={made_then[1]} script=db confirm=" in planned.stdout.decode()
+    unknown = typed(store, "restore", "store", "at=00000000")
+    assert unknown.returncode == 1
+    assert unknown.stderr.decode().startswith("at=00000000: no generation of store; there are: ")
+    assert store.run(timeout=RUN).did_nothing
+
+
+def test_a_generation_is_tried_and_brought_here(store: OneHost, tmp_path: Path) -> None:
+    """`verify_backups` and `backups` say what was found; `into=` brings the files; the service stays as it is."""
+    write_rows(store, "first")
+    identity = made(store)
+    write_rows(store, "second")
+    done = typed(store, "verify_backups", "store", timeout=300)
+    assert done.returncode == 0, done.stderr.decode()
+    assert "  files: verify_command ended well" in done.stdout.decode()
+    assert "  db: 6 bytes loaded; verify_command ended well" in done.stdout.decode()
+    assert listed(store)[-1]["test"]["ok"] is True  # type: ignore[index]
+    assert rows(store) == ["second"] * 2
+    done = typed(store, "restore", "store", f"at={identity}", f"into={tmp_path / 'here'}")
+    assert done.returncode == 0, done.stderr.decode()
+    assert (tmp_path / "here/files/rows").read_text() == "first\n"
+    assert (tmp_path / "here/db.dump").read_text() == "first\n"
+
+
+def test_a_dump_that_fails(store: OneHost) -> None:
+    """No generation, exit status 1; noted on the hive until one goes well."""
+    before = listed(store)
+    store.write(_TOML.format(image=TINY, dump="cat /data/rows; echo lost the server >&2; exit 3"))
+    assert "setup_hosts:hive0.backup_hive" in store.ran()
+    done = typed(store, "backup", timeout=200)
+    assert done.returncode == 1
+    why = "store: no backup: script db: backup_command ended with 3: lost the server"
+    assert why in done.stderr.decode()
+    assert listed(store) == before
+    store.write(_TOML.format(image=TINY, dump=_DUMP))
+    store.ran()
+    made(store)
+    assert len(listed(store)) == len(before) + 1
+
+
+def test_a_dump_that_can_not_be_loaded(store: OneHost) -> None:
+    """It is said; the same can be tried again, and so can another generation, with which the service is whole."""
+    write_rows(store, "kept")
+    good = made(store)
+    inside(store, "echo more >/data/more")
+    store.write(_TOML.format(image=TINY, dump=_DUMP).replace("cat >/db", "cat >/db; exit 4"))
+    store.ran()
+    ended = restored(store, f"at={good}")
+    assert ended.status == 1, ended.text
+    assert "script db: restore_command ended with 4" in ended.text
+    store.write(_TOML.format(image=TINY, dump=_DUMP))
+    store.ran()
+    before = next(each["id"] for each in reversed(listed(store)) if each["kind"] == "before-restore")
+    ended = restored(store, f"at={before}")
+    assert ended.status == 0, ended.text
+    assert inside(store, "cat /data/more").split() == ["more"]
+    assert rows(store) == ["kept"] * 2
+
+
+def test_files_that_the_service_can_not_live_with(store: OneHost) -> None:
+    """The service has its old files back, and runs; the message says so."""
+    write_rows(store, "good")
+    inside(store, ": >/data/broken")
+    done = typed(store, "backup", "store", timeout=200)
+    assert done.returncode == 0, done.stderr.decode()
+    broken = listed(store)[-1]["id"]
+    inside(store, "rm /data/broken")
+    ended = restored(store, f"at={broken}", "script=files")
+    assert ended.status == 1, ended.text
+    assert "3 tasks failed one after another (task: non-zero exit (7)) with the files of " in ended.text
+    assert "it has its old files again" in ended.text
+    assert inside(store, "cat /data/rows").split() == ["good"]
+    rig.wait_until(
+        lambda: "healthy" in store.on_host("docker ps --format '{{.Status}}'"), "the service to be healthy"
+    )
+
+
+def test_killed_in_the_middle(store: OneHost) -> None:
+    """Typed again it goes on; nothing is lost, nothing is left, and a run finds nothing to do."""
+    write_rows(store, "old")
+    identity = made(store)
+    write_rows(store, "new")
+    for said in ("what is there now is", "is stopped", "starts with the files of"):
+        with store.start("restore", "store", f"at={identity}", f"confirm={store.name}") as running:
+            running.wait_for(partial(has_said, running, said), said)
+            running.kill()
+    ended = restored(store, f"at={identity}")
+    assert ended.status == 0, ended.text
+    assert rows(store) == ["old"] * 2
+    left = store.on_host(
+        "find /var/lib/docker/volumes -maxdepth 2 -name 'skep-*'; find /var/lib/docker/skep-spool -type f"
+    )
+    assert left == ""
+    assert store.run(timeout=RUN).did_nothing
+
+
+def test_a_hive_can_only_add(store: OneHost) -> None:
+    """Its credentials forget nothing, and open no other path; without them nobody is let in; others can't reach it."""
+    made(store)
+    env = (
+        "export RESTIC_REPOSITORY_FILE=/etc/skep/backup/repository RESTIC_PASSWORD_FILE=/etc/skep/backup/password\n"
+        "export RESTIC_CACHE_DIR=/tmp/cache\n"
+    )
+    before = listed(store)
+    refused = store.on_host(f"{env}timeout 20 restic --cacert /etc/skep/ca.crt forget latest 2>&1 || true")
+    assert "403" in refused or "Forbidden" in refused or refused == "", refused
+    assert listed(store) == before
+    place = store.on_host("sed 's,/hive0/$,/hive1/,; s,^rest:,,' /etc/skep/backup/repository").strip()
+    answer = store.on_host(
+        f"curl -s -o /dev/null -w '%{{http_code}}' --cacert /etc/skep/ca.crt {place}config"
+    )
+    assert answer == "403"
+
+
+def test_the_timers(store: OneHost) -> None:
+    """The schedule is that of site.toml; what it starts ends well, and keeps what it should; the key is printed."""
+    timers = store.on_host("systemctl list-timers --all --no-legend")
+    assert "skep-backup.timer" in timers
+    assert "skep-backup-keep.timer" in timers
+    store.on_host("systemctl start skep-backup.service && systemctl start skep-backup-keep.service")
+    newest = listed(store)[-1]
+    assert newest["kind"] == "scheduled"
+    assert newest["test"] is not None, "a first generation is tried by itself"
+    key = typed(store, "backups", "key").stdout.decode().strip()
+    assert re.fullmatch(r"[0-9a-f]{64}", key)
+    assert key not in store.on_host("cat /etc/skep/backup/* /etc/skep/backup.json")
