@@ -16,6 +16,8 @@ from agent.errors import AgentError, reason_of
 LOCK_PATIENCE = 1800.0
 """Seconds that a repository which another process works on is waited for."""
 _LOCK_PAUSE = 5.0
+_WHOLE_ID = 64
+"""Characters of a snapshot's id."""
 _CACHE = "/var/cache/skep-backup"
 _SPARSE_SINCE = (0, 15)
 Heard = Callable[[Mapping[str, Any]], None]
@@ -77,6 +79,20 @@ class Restic:
 
         """
         return list(json.loads(self._finished(["snapshots", "--json", *identities]) or "null") or [])
+
+    def identity(self, snapshot: str) -> str:
+        """Return a snapshot's whole id by its beginning; one that is whole already is not asked for again.
+
+        Raises:
+            AgentError: The repository can't be read, or has no such snapshot.
+
+        """
+        if len(snapshot) == _WHOLE_ID:
+            return snapshot
+        found = self.snapshots(snapshot)
+        if not found:
+            raise AgentError(f"{snapshot}: the repository has no such snapshot")
+        return str(found[0]["id"])
 
     def backup(self, directory: Path, host: str, tags: Sequence[str], heard: Heard) -> dict[str, Any]:
         """Save a directory's content at the root of a new snapshot; return restic's summary.

@@ -26,7 +26,7 @@ def load_generation(restoration: Restoration, generation: str, scripts: tuple[st
         AgentError: The service does not run here, or a command fails: the message says which were loaded before.
 
     """
-    identity = restoration.restic.snapshots(generation)[0]["id"]
+    identity = restoration.restic.identity(generation)
     service = restoration.config.service(restoration.service)
     known = {script.name: script for script in service.scripts}
     dumps = dict(restoration.loadable(identity, scripts))

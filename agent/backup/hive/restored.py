@@ -63,7 +63,7 @@ class Restoration:
             AgentError: There is no such generation, it has no such script, or a volume is not on this hive.
 
         """
-        identity = self.restic.snapshots(generation)[0]["id"]
+        identity = self.restic.identity(generation)
         entries = self.entries(identity, scripts)
         total = self.restic.stats(identity)[0]
         volumes, dumps = [], []
@@ -167,7 +167,7 @@ class Restoration:
 
         """
         note = journal.swapped(self.service, self.state)
-        identity = self.restic.snapshots(generation)[0]["id"]
+        identity = self.restic.identity(generation)
         content = note.read()
         if content is None:
             volumes = [str(entry["volume"]) for entry in self.entries(identity).values() if entry["volume"]]

@@ -162,7 +162,7 @@ class HiveBackup:
         """Note that a snapshot is whole: from then on it is a generation."""
         directory = self.state / "note"
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        identity = self.restic.snapshots(snapshot)[0]["id"]
+        identity = self.restic.identity(snapshot)
         write_json(directory / "note.json", facts)
         self.restic.backup(directory, self.config.host, note_tags(SEAL, identity, facts), lambda _line: None)
 

@@ -52,7 +52,7 @@ class Restore:
 
         """
         restoration = self.restoration
-        identity = restoration.restic.snapshots(generation)[0]["id"]
+        identity = restoration.restic.identity(generation)
         noted = self._note.read()
         if noted is not None and noted["id"] != identity:
             if not noted.get("loading"):

@@ -53,7 +53,7 @@ class Verification:
 
         """
         restoration = self.restoration
-        identity = restoration.restic.snapshots(generation)[0]["id"]
+        identity = restoration.restic.identity(generation)
         service = restoration.config.service(restoration.service)
         entries = restoration.entries(identity)
         known = {script.name: script for script in service.scripts}

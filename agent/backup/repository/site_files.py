@@ -43,7 +43,7 @@ def save_site(config: RepositoryConfig, note: Path = NOTE, staging: Path = RUNTI
             shutil.copyfile(path, staging / name)
         write_json(staging / "generation.json", {"format": _FORMAT, "service": SITE, "scripts": {}})
         made = restic.backup(staging, SITE, data_tags("", SITE, "scheduled"), lambda _line: None)
-        [snapshot] = restic.snapshots(str(made["snapshot_id"]))
+        identity = restic.identity(str(made["snapshot_id"]))
         facts = {
             "bytes": int(made["total_bytes_processed"]),
             "files": int(made["total_files_processed"]),
@@ -51,7 +51,7 @@ def save_site(config: RepositoryConfig, note: Path = NOTE, staging: Path = RUNTI
             "seconds": round(float(made["total_duration"]), 1),
             "scripts": {},
         }
-        restic.backup(staging, SITE, note_tags(SEAL, str(snapshot["id"]), facts), lambda _line: None)
+        restic.backup(staging, SITE, note_tags(SEAL, identity, facts), lambda _line: None)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     journal.write({"digest": digest.hexdigest()})
