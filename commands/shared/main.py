@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from doit.doit_cmd import DoitMain
 
+from commands.shared.holding import INTERRUPTED
 from tasks.run.open import DASHES
 
 NOTHING_RUN = 3
@@ -29,7 +30,10 @@ class Main(DoitMain):
                 "give that a value\n"
             )
             return NOTHING_RUN
-        status: int = super().run(list(all_args))
+        try:
+            status: int = super().run(list(all_args))
+        except KeyboardInterrupt:  # a second Ctrl-C, while a command ends after the first
+            return INTERRUPTED
         return status
 
     def process_args(self, cmd_args: Sequence[str]) -> list[str]:

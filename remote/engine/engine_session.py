@@ -59,12 +59,7 @@ class EngineSession(ABC):
         """
         with self.begin() as stream:
             self._has_begun = True
-            if self._size is not None:
-                threading.Thread(target=self._tell_size, daemon=True).start()
-            if self._stdin:
-                threading.Thread(target=self._send, args=(stream,), daemon=True).start()
-            else:
-                self._end_input(stream)
+            threading.Thread(target=self._begin_input, args=(stream,), daemon=True).start()
             for descriptor, data in self._received(stream):
                 output(descriptor, data)
         return self.exit_status()
@@ -131,6 +126,15 @@ class EngineSession(ABC):
                     yield descriptor, data
         except OSError as error:
             raise self._silent(error) from error
+
+    def _begin_input(self, stream: socket.socket) -> None:
+        """Give the program's terminal its size, then send the input: what was typed ahead may ask for the size."""
+        if self._size is not None:
+            self._tell_size()
+        if self._stdin:
+            self._send(stream)
+        else:
+            self._end_input(stream)
 
     def _send(self, stream: socket.socket) -> None:
         """Send this process's input, then its end."""

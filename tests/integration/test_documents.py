@@ -174,8 +174,9 @@ class Reader:
         ):
             self.output = self.given = ""
             for printed in process.stdout or ():
+                was_ready = held is None or held in self.output
                 self.output += printed
-                if held and held in printed:
+                if held and held in printed and not was_ready:
                     os.killpg(process.pid, signal.SIGINT)
             status = process.wait()
         return 0 if held and held in self.output else status

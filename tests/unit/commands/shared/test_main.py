@@ -56,3 +56,14 @@ def test_a_task_without_a_name() -> None:
 
     with pytest.raises(InvalidCommand, match="the name of a task is empty"):
         command.execute({"timings": False}, [""])
+
+
+def test_a_second_ctrl_c_is_no_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that comes while a command ends after the first has the exit status of an interrupt, and no traceback."""
+
+    def run(_self: DoitMain, _words: Sequence[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(DoitMain, "run", run)
+
+    assert Main().run(["status"]) == 130
