@@ -13,6 +13,7 @@ from agent.backup.config import HiveConfig, Script, ServiceData
 from agent.backup.hive import journal
 from agent.backup.hive.dumps import dump
 from agent.backup.hive.held import held
+from agent.backup.hive.service_revisions import revisions_of
 from agent.backup.hive.task_container import container_here, runs_somewhere, volume_directory
 from agent.backup.notes import SEAL, data_tags, note_tags
 from agent.backup.restic import Restic
@@ -107,6 +108,7 @@ class HiveBackup:
             if not script.volume:
                 self.output.progress("dumping", service=service.name)
                 dumps[script.name] = self._dump(service, container, script, spool)
+        revision = revisions_of(self.engine, service.name)
         content = {
             "format": FORMAT,
             "service": service.name,
@@ -115,6 +117,7 @@ class HiveBackup:
             "kind": kind,
             "begun": datetime.now(UTC).isoformat(timespec="seconds"),
             "image": self.engine.inspect(container)["Config"]["Image"] if container else "",
+            "revision": revision,
             "scripts": {
                 script.name: {"entry": script.entry, "volume": script.volume, "directory": script.directory}
                 | dumps.get(script.name, {})
@@ -144,6 +147,7 @@ class HiveBackup:
             "added": int(summary["data_added"]),
             "seconds": round(time.monotonic() - began, 1),
             "scripts": {script.name: script.entry for script in service.scripts},
+            "revision": {"number": revision["number"], "pinned": revision["pinned"]},
         }
         self._seal(str(summary["snapshot_id"]), facts)
         return {"service": service.name, "id": str(summary["snapshot_id"])[:8], **facts}

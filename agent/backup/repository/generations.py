@@ -13,6 +13,8 @@ from agent.errors import AgentError
 
 SHORT = 8
 """Characters of an id that are shown."""
+_SEALED = ("bytes", "files", "added", "seconds", "scripts", "revision")
+"""The facts of a seal."""
 CLOCK_TOLERANCE = timedelta(hours=1)
 
 
@@ -27,7 +29,7 @@ class Generation:
         time: When it was made, by that hive's clock.
         arrived: When it arrived here, by this host's.
         kind: `scheduled`, `asked` or `before-restore`.
-        facts: Its seal: bytes, files, added, seconds, scripts.
+        facts: Its seal: bytes, files, added, seconds, scripts, and the revision that the service ran.
         places: Hive to the snapshot that has it in that hive's repository.
         notes: Repository and snapshot of each of its notes.
         tests: How its tests ended, the newest last.
@@ -70,7 +72,7 @@ class Generation:
             "hives": sorted(self.places),
             "clock_is_wrong": self.clock_is_wrong,
             "test": dict(last) if last else None,
-            **{key: self.facts.get(key) for key in ("bytes", "files", "added", "seconds", "scripts")},
+            **{key: self.facts.get(key) for key in _SEALED},
         }
 
 

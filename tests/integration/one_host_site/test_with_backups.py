@@ -107,6 +107,7 @@ def test_generation_two_of_three_brings_exactly_its_rows(store: OneHost) -> None
         write_rows(store, *(f"row{n}" for n in range(number)))
         made_then.append(made(store))
     assert [each["id"] for each in listed(store)] == made_then
+    assert [each["revision"] for each in listed(store)] == [{"number": 1, "pinned": None}] * len(made_then)
     planned = typed(store, "restore", "store", f"at={made_then[1]}")
     assert planned.returncode == 2, planned.stderr
     assert f"store: goes back to {made_then[1]} of " in planned.stdout.decode()
