@@ -14,6 +14,7 @@ from agent.backup.hive.release import release
 from agent.backup.hive.restored import Restoration
 from agent.backup.hive.run import HiveBackup
 from agent.backup.hive.service_restore import Restore, where
+from agent.backup.hive.suspended import resume, suspend
 from agent.backup.hive.verify import Verification, is_due
 from agent.backup.repository import repositories
 from agent.backup.repository.generations import listing
@@ -79,7 +80,11 @@ def _parser() -> argparse.ArgumentParser:
     verb("keep", _keep)
     verb("share", _share, "id", "hive")
     verb("tar", _tar, "id").add_argument("--entry", default="")
-    verb("fetch", _fetch, "copy").add_argument("--service", default="")
+    added = verb("fetch", _fetch, "copy")
+    added.add_argument("--service", default="")
+    added.add_argument("--generation", action="append", default=[])
+    for name, do in (("suspend", _suspend), ("resume", _resume)):
+        verb(name, do).add_argument("--service", action="append", default=[])
     return parser
 
 
@@ -178,6 +183,18 @@ def _restore(words: Words, output: Output) -> Any:
         return Restore(_restoration(words, output)).carry_out(words.id, tuple(words.script))
 
 
+def _suspend(words: Words, output: Output) -> Any:
+    del output
+    with alone(journal.LOCK, "suspend"):
+        return suspend(configuration.hive_config(), words.service)
+
+
+def _resume(words: Words, output: Output) -> Any:
+    del output
+    with alone(journal.LOCK, "resume"):
+        return resume(words.service)
+
+
 def _load(words: Words, output: Output) -> Any:
     with alone(journal.LOCK, "load"):
         return load_generation(_restoration(words, output), words.id, tuple(words.script))
@@ -214,7 +231,8 @@ def _share(words: Words, output: Output) -> Any:
 
 def _fetch(words: Words, output: Output) -> Any:
     with alone(journal.RUNTIME / "backup-repository.lock", "fetch"):
-        return fetch(configuration.repository_config(), words.copy, output, words.service)
+        config = configuration.repository_config()
+        return fetch(config, words.copy, output, words.service, words.generation)
 
 
 def _tar(words: Words, output: Output) -> Any:

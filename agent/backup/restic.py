@@ -161,6 +161,11 @@ class Restic:
         found = json.loads(self._finished(["stats", "--json", "--mode", "restore-size", identity]))
         return int(found["total_size"]), int(found["total_file_count"])
 
+    def stored_size(self, identities: Sequence[str]) -> int:
+        """Return the bytes that snapshots take in the repository, together: what is equal once, and compressed."""
+        found = json.loads(self._finished(["stats", "--json", "--mode", "raw-data", *identities]))
+        return int(found["total_size"])
+
     def forget(self, identities: Sequence[str]) -> None:
         """Forget snapshots; their data goes with the next `prune`."""
         if identities:

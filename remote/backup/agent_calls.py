@@ -26,12 +26,15 @@ class AgentFailedError(HostError):
     Args:
         message: Why.
         result: What it had done all the same, if it says that.
+        is_busy: Whether another job was at work there.
 
     """
 
-    def __init__(self, message: str, result: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, message: str, result: Mapping[str, Any] | None = None, *, is_busy: bool = False
+    ) -> None:
         super().__init__(message)
-        self.result = result
+        self.result, self.is_busy = result, is_busy
 
 
 def ask_agent(connection: Connection, *words: str, heard: Heard | None = None, timeout: float = _DAY) -> Any:
@@ -68,7 +71,8 @@ def ask_agent(connection: Connection, *words: str, heard: Heard | None = None, t
     except CommandError as error:
         raise HostError(f"{connection.name}: {error}") from error
     if "error" in last:
-        raise AgentFailedError(f"{connection.name}: {last['error']}")
+        is_busy = last.get("kind") == "busy"
+        raise AgentFailedError(f"{connection.name}: {last['error']}", is_busy=is_busy)
     if "result" not in last:
         said = output.strip().splitlines()[-1:] or ["it says nothing"]
         raise HostError(

@@ -298,3 +298,21 @@ def test_one_service_comes_back_from_a_copy(place: Place) -> None:
     assert {each.id for each in place.there()} == {mine, other}
     with pytest.raises(AgentError, match="s3: no such copy; there are: away"):
         fetch(there, "s3", Output())
+
+
+def test_named_generations_come_back_first(place: Place) -> None:
+    """Those that are named, with their seals, and no others; the rest comes by the next call; bytes are told."""
+    ids = [place.save(f"row{n}", age=4 - n) for n in range(3)]
+    copies = (place.copy,)
+    place.upkeep(copies=copies, keep={"last": 9}).keep()
+    shutil.rmtree(place.config.root)
+    repositories.ensure(place.config)
+    there = replace(place.config, copies=copies)
+    source = repositories.of_copy(there, place.copy)
+    assert fetch(there, "away", Output(), only=[ids[1]])["brought"] == 2
+    assert [each.id for each in place.there()] == [ids[1]]
+    assert fetch(there, "away", Output())["brought"] == 6
+    assert {each.id for each in place.there()} == set(ids)
+    taken = source.stored_size([each["id"] for each in source.snapshots()])
+    held = sum(path.stat().st_size for path in (place.root / "away/data").rglob("*") if path.is_file())
+    assert 0 < taken <= held

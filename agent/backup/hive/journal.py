@@ -49,3 +49,8 @@ def swapped(service: str, root: Path = STATE) -> Journal:
 def status(service: str, root: Path = STATE) -> Journal:
     """Return how a service's last backups ended here."""
     return Journal(root / "status" / f"{service}.json")
+
+
+def suspended(root: Path = STATE) -> Journal:
+    """Return the note of the services that are not saved for now."""
+    return Journal(root / "suspended.json")

@@ -14,6 +14,7 @@ from agent.backup.hive import journal
 from agent.backup.hive.dumps import dump
 from agent.backup.hive.held import held
 from agent.backup.hive.service_revisions import revisions_of
+from agent.backup.hive.suspended import check_not_suspended
 from agent.backup.hive.task_container import container_here, runs_somewhere, volume_directory
 from agent.backup.notes import SEAL, data_tags, note_tags
 from agent.backup.restic import Restic
@@ -70,6 +71,7 @@ class HiveBackup:
         for service in services:
             began = time.time()
             try:
+                check_not_suspended(service.name, self.state)
                 container = container_here(self.engine, service.name)
                 if not self._is_mine(service, container):
                     elsewhere.append(service.name)

@@ -1,5 +1,10 @@
 """Generations that go from one repository to another: to a hive that is to restore them, and back from a copy."""
 
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from agent.backup.config import RepositoryConfig
@@ -8,6 +13,9 @@ from agent.backup.repository import repositories
 from agent.backup.repository.generations import listing
 from agent.errors import AgentError
 from agent.output import Output
+
+_LOOK = 1.0
+"""Seconds between two looks at how much has come."""
 
 
 def share(config: RepositoryConfig, identity: str, hive: str) -> dict[str, Any]:
@@ -29,7 +37,9 @@ def share(config: RepositoryConfig, identity: str, hive: str) -> dict[str, Any]:
     return {"id": generation.places[hive]}
 
 
-def fetch(config: RepositoryConfig, name: str, output: Output, service: str = "") -> dict[str, Any]:
+def fetch(
+    config: RepositoryConfig, name: str, output: Output, service: str = "", only: Sequence[str] = ()
+) -> dict[str, Any]:
     """Bring what a copy off the site has back into the hives' repositories; what is there is left out.
 
     Notes come first: data whose seal is still to come would count as cut off, and might be forgotten.
@@ -39,6 +49,7 @@ def fetch(config: RepositoryConfig, name: str, output: Output, service: str = ""
         name: The copy.
         output: Is told how far it is.
         service: The service whose generations are brought; all by default.
+        only: The ids of the generations that are brought; all by default.
 
     Raises:
         AgentError: There is no such copy, or it can't be read.
@@ -60,7 +71,7 @@ def fetch(config: RepositoryConfig, name: str, output: Output, service: str = ""
     for snapshot in found:
         note = read_note(snapshot.get("tags") or [])
         of = note[1] if note is not None else str(snapshot.get("original", snapshot["id"]))
-        if not service or of in of_service:
+        if (not service or of in of_service) and (not only or of in only):
             (data if note is None else notes).append(snapshot)
     brought = 0
     for some in (notes, data):
@@ -70,6 +81,48 @@ def fetch(config: RepositoryConfig, name: str, output: Output, service: str = ""
             wanted.setdefault(hive if hive in config.hives else min(config.hives), []).append(snapshot["id"])
         for hive, snapshots in wanted.items():
             output.say(f"{name}: bringing {len(snapshots)} snapshots back to {hive}")
-            source.copy_to(repositories.of_hive(config, hive), snapshots)
+            target = repositories.of_hive(config, hive)
+            if some is notes:
+                source.copy_to(target, snapshots)
+            else:
+                total = source.stored_size(snapshots)
+                with _watched(config.root / hive / "data", total, output):
+                    source.copy_to(target, snapshots)
             brought += len(snapshots)
     return {"brought": brought}
+
+
+@contextmanager
+def _watched(directory: Path, total: int, output: Output) -> Iterator[None]:
+    """Tell meanwhile by how much a repository's data grows, in bytes.
+
+    Args:
+        directory: The data's.
+        total: The bytes that are to come, at most: what is there already does not come.
+        output: Is told.
+
+    """
+    before, ended = _size(directory), threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(_LOOK):
+            done = max(0, _size(directory) - before)
+            output.progress("bringing", done=min(done, total), of=total)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def _size(directory: Path) -> int:
+    """Return the bytes of the files below a directory; those that go meanwhile count as none."""
+    total = 0
+    for path, _, names in os.walk(directory):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += os.lstat(f"{path}/{name}").st_size
+    return total

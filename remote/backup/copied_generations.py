@@ -1,0 +1,126 @@
+"""The generations that a copy off the site has, out of its snapshots. Pure.
+
+The tags are the agent's (`agent/backup/notes.py`); a snapshot of a copy names the one that it is of in `original`.
+"""
+
+import base64
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from model.json_types import Json
+
+SITE = "site"
+"""The service whose generations are the site's own files and its vault."""
+BEFORE_RESTORE = "before-restore"
+_SEAL, _VERIFIED = "seal", "verified"
+
+
+@dataclass(frozen=True)
+class CopiedGeneration:
+    """A service's data at a time, whole, in a copy.
+
+    Args:
+        id: Its id, by which every repository of the site knows it.
+        snapshot: Its id in the copy.
+        service: The service.
+        stage: The stage; empty for the site's own files.
+        host: The hive that made it.
+        time: When it was made, by that hive's clock.
+        kind: Why.
+        size: Bytes when it is restored.
+        parts: The names of its parts.
+        is_good: Whether its last test found it to be of use, or there was none.
+
+    """
+
+    id: str
+    snapshot: str
+    service: str
+    stage: str
+    host: str
+    time: datetime
+    kind: str
+    size: int
+    parts: tuple[str, ...]
+    is_good: bool
+
+    @property
+    def short(self) -> str:
+        """Its id as it is shown."""
+        return self.id[:8]
+
+
+def copied_generations(snapshots: Iterable[Json]) -> list[CopiedGeneration]:
+    """Return the generations, the oldest first: the snapshots with data that have a seal.
+
+    Args:
+        snapshots: As restic lists them.
+
+    """
+    data: dict[str, Json] = {}
+    seals: dict[str, Json] = {}
+    tests: dict[str, list[tuple[str, bool]]] = {}
+    for each in snapshots:
+        tags = _tags(each)
+        of = tags.get("of", "")
+        if tags.get("note") == _SEAL:
+            seals[of] = _facts(tags)
+        elif tags.get("note") == _VERIFIED:
+            tests.setdefault(of, []).append((str(each["time"]), bool(_facts(tags).get("ok"))))
+        elif "note" not in tags and tags.get("service"):
+            data[str(each.get("original", each["id"]))] = each
+    found = []
+    for identity, each in data.items():
+        if identity not in seals:
+            continue
+        tags, facts = _tags(each), seals[identity]
+        found.append(
+            CopiedGeneration(
+                id=identity,
+                snapshot=str(each["id"]),
+                service=tags["service"],
+                stage=tags.get("stage", ""),
+                host=str(each.get("hostname", "")),
+                time=_time(str(each["time"])),
+                kind=tags.get("kind", ""),
+                size=int(facts.get("bytes") or 0),
+                parts=tuple(facts.get("scripts") or ()),
+                is_good=max(tests.get(identity, [("", True)]))[1],
+            )
+        )
+    return sorted(found, key=lambda each: (each.time, each.id))
+
+
+def newest(generations: Sequence[CopiedGeneration], service: str) -> CopiedGeneration | None:
+    """Return the newest generation of a service that no test found fault with, else the newest; None if it has none.
+
+    What was made before a restoration of the service alone is none of them.
+    """
+    own = [each for each in generations if each.service == service and each.kind != BEFORE_RESTORE]
+    good = [each for each in own if each.is_good]
+    return next(reversed(good or own), None)
+
+
+def _tags(snapshot: Json) -> dict[str, str]:
+    """Return a snapshot's tags `name=value`."""
+    pairs = (str(tag).partition("=") for tag in snapshot.get("tags") or ())
+    return {name: value for name, equals, value in pairs if equals}
+
+
+def _facts(tags: Mapping[str, str]) -> Json:
+    """Return what a note knows; nothing where it can't be read."""
+    try:
+        found = json.loads(base64.urlsafe_b64decode(tags.get("facts", "")))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _time(text: str) -> datetime:
+    """Return a time as restic writes it, whose seconds may have nine digits."""
+    head, dot, tail = text.partition(".")
+    digits = tail[: len(tail) - len(tail.lstrip("0123456789"))]
+    zone = tail[len(digits) :]
+    return datetime.fromisoformat(f"{head}.{digits[:6]:0<6}{zone}" if dot else text)

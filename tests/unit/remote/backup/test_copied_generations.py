@@ -1,0 +1,69 @@
+"""The generations of a copy, held against what the agent itself makes of the same snapshots."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from agent.backup.notes import SEAL, VERIFIED, data_tags, note_tags
+from agent.backup.repository.generations import combined, made_at
+from remote.backup.copied_generations import copied_generations, newest
+
+FIRST = datetime(2026, 11, 25, 1, 0, tzinfo=UTC)
+
+
+class Snapshots:
+    """Snapshots as restic lists those of a copy."""
+
+    def __init__(self) -> None:
+        self.all: list[dict[str, Any]] = []
+
+    def add(self, tags: list[str], day: int, original: str = "") -> str:
+        """Add one, and return the id that a note names it by."""
+        identity = f"{len(self.all):064d}"
+        time = (FIRST + timedelta(days=day)).isoformat().replace("+00:00", ".123456789Z")
+        self.all.append({"id": identity, "time": time, "tags": ["skep", *tags], "hostname": "hive1"})
+        if original:
+            self.all[-1]["original"] = original
+        return original or identity
+
+    def generation(self, service: str, day: int, kind: str = "scheduled", **tests: bool) -> str:
+        """Add a generation that was copied, with its seal; `ok=` is how its test ended a day later."""
+        identity = self.add(
+            data_tags("private", service, kind), day, original=f"{service}{day}".ljust(64, "0")
+        )
+        self.add(note_tags(SEAL, identity, {"bytes": 100 + day, "scripts": {"db": "db.dump"}}), day)
+        for ok in tests.values():
+            self.add(note_tags(VERIFIED, identity, {"ok": ok}), day + 1)
+        return identity
+
+
+def test_they_are_those_of_the_agent() -> None:
+    """Ids, services, hosts, kinds, tests, sizes; what has no seal is left out; the oldest come first."""
+    made = Snapshots()
+    made.generation("web", 3, ok=False)
+    made.generation("db", 1, ok=True)
+    made.generation("web", 2)
+    made.add(data_tags("private", "web", "asked"), 4)
+    made.add(["of=x", "note=seal", "facts=broken"], 4)
+
+    found = copied_generations(made.all)
+    agents = combined({"copy": [(each, made_at(each)) for each in made.all]}).generations
+
+    assert [(each.id, each.service, each.host, each.kind, each.is_good, each.time) for each in found] == [
+        (each.id, each.service, each.host, each.kind, each.is_good, each.time) for each in agents
+    ]
+    assert [(each.id[:4], each.size, each.parts, each.stage) for each in found] == [
+        ("db10", 101, ("db",), "private"),
+        ("web2", 102, ("db",), "private"),
+        ("web3", 103, ("db",), "private"),
+    ]
+
+
+def test_the_newest_that_is_of_use() -> None:
+    """One that failed its test is taken only where there is no other; one from before a restoration never is."""
+    made = Snapshots()
+    good = made.generation("web", 1)
+    made.generation("web", 2, ok=False)
+    made.generation("web", 3, kind="before-restore")
+    bad = made.generation("db", 1, ok=False)
+    found = copied_generations(made.all)
+    assert [getattr(newest(found, name), "id", None) for name in ("web", "db", "site")] == [good, bad, None]
