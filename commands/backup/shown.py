@@ -81,8 +81,8 @@ def progress_words(progress: Mapping[str, Any], seconds: float) -> str:
         rate = done / max(seconds, 0.001)
         if seconds > 1 and done < of:
             words += f", {size_words(rate)}/s, {(of - done) / rate:.0f} s left"
-    elif of:
-        words += f" {size_words(of)}"
+    elif of or done:
+        words += f" {size_words(of or done)}"
     return words
 
 

@@ -18,8 +18,8 @@ from remote.swarm import jobs
 from tasks.operate.site_view import RUNNING, SiteView
 
 HEALTHY, UNHEALTHY, STARTING = "(healthy)", "(unhealthy)", "(health: starting)"
-_JOINING = "when swarm is not active"
-"""Part of the error of tasks that a host got while it joined the swarm: they never ran."""
+_NEVER_RAN = ("when swarm is not active", "context canceled")
+"""Parts of the errors of tasks that an engine gave up before they ran, as it joined a swarm, or ended itself."""
 RECENT, AGAIN = 600.0, 2
 """Seconds, and how often a task ends within them to be said to end again and again."""
 _FAILED = {"failed", "rejected"}
@@ -224,11 +224,11 @@ def _failing(view: SiteView, found: Json, tasks: Sequence[Json]) -> str:
     for task in tasks:
         ended = engine_moment(str(task["Status"].get("Timestamp", ""))) or 0.0
         is_present = all(task.get("Spec", {}).get(key) == template.get(key) for key in _OF_TASKS)
-        joined = _JOINING in str(task["Status"].get("Err", ""))
+        never_ran = any(part in _error(task) for part in _NEVER_RAN)
         if (
             task["Status"]["State"] in _FAILED
             and is_present
-            and not joined
+            and not never_ran
             and ended > view.reading.at - RECENT
         ):
             failed.setdefault(str(task.get("Slot") or task.get("NodeID")), []).append(task)

@@ -7,6 +7,7 @@ be killed at any point, and be typed again.
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,17 +65,20 @@ class Restoration:
 
         """
         identity = self.restic.identity(generation)
-        entries = self.entries(identity, scripts)
-        total = self.restic.stats(identity)[0]
-        volumes, dumps = [], []
-        for name, entry in entries.items():
-            if volume := str(entry["volume"]):
-                self._read_volume(identity, volume, str(entry["entry"]), total)
-                volumes.append(volume)
-            else:
-                self._read_dump(identity, str(entry["entry"]), total)
-                dumps.append(name)
-        return {"id": identity, "volumes": volumes, "dumps": dumps, "bytes": total}
+        # Each of restic's starts takes a moment: what is only for the eye is asked for meanwhile.
+        with ThreadPoolExecutor(1) as pool:
+            stats = pool.submit(self.restic.stats, identity)
+            entries = self.entries(identity, scripts)
+            volumes, dumps = [], []
+            for name, entry in entries.items():
+                if volume := str(entry["volume"]):
+                    self._read_volume(identity, volume, str(entry["entry"]), stats)
+                    volumes.append(volume)
+                else:
+                    self._progress("reading", 0, stats)
+                    self._read_dump(identity, str(entry["entry"]))
+                    dumps.append(name)
+            return {"id": identity, "volumes": volumes, "dumps": dumps, "bytes": stats.result()[0]}
 
     def entries(self, identity: str, scripts: tuple[str, ...] = ()) -> Mapping[str, Mapping[str, Any]]:
         """Return what a generation has of each script.
@@ -103,7 +107,7 @@ class Restoration:
             )
         return {name: entry for name, entry in entries.items() if not scripts or name in scripts}
 
-    def _read_volume(self, identity: str, volume: str, entry: str, total: int) -> None:
+    def _read_volume(self, identity: str, volume: str, entry: str, stats: "Future[tuple[int, int]]") -> None:
         """Have a generation's files beside a volume's."""
         beside = self._beside(volume)
         new = beside / NEW
@@ -113,18 +117,17 @@ class Restoration:
         remove(mark)
         self._clear(new)
         new.mkdir(mode=0o700)
-        self.restic.restore(identity, new, entry, lambda done: self._progress("reading", done, total))
+        self.restic.restore(identity, new, entry, lambda done: self._progress("reading", done, stats))
         if not (new / entry).is_dir():
             raise AgentError(f"generation {identity[:8]} has no files of {volume}")
         write_json(mark, identity)
 
-    def _read_dump(self, identity: str, entry: str, total: int) -> None:
+    def _read_dump(self, identity: str, entry: str) -> None:
         """Have a generation's dump in the spool."""
         target = self.dumps_of(identity) / entry
         if target.exists():
             return
         part = target.with_name(f"{entry}.part")
-        self._progress("reading", 0, total)
         with part.open("wb") as file:
             part.chmod(0o600)
             self.restic.dump(identity, f"/{entry}", file)
@@ -137,8 +140,10 @@ class Restoration:
         """Return the directory of a generation's dumps."""
         return self.config.spool / "restore" / self.service / identity[:16]
 
-    def _progress(self, doing: str, done: int, total: int) -> None:
-        self.output.progress(doing, done=min(done, total), of=total, service=self.service)
+    def _progress(self, doing: str, done: int, stats: "Future[tuple[int, int]]") -> None:
+        known = stats.done() and stats.exception() is None
+        total = stats.result()[0] if known else 0
+        self.output.progress(doing, done=min(done, total) if known else done, of=total, service=self.service)
 
     def _beside(self, volume: str) -> Path:
         """Return the directory in which a volume's `_data` is.

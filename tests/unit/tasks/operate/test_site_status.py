@@ -491,10 +491,16 @@ def test_tasks_that_end_again_and_again(
     assert status.problems == ([line] if is_wrong else [])
 
 
-def test_tasks_of_a_host_that_was_joining(stage: Stage) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        "cannot create a swarm scoped network when swarm is not active",
+        "starting container failed: context canceled",
+    ],
+)
+def test_tasks_that_an_engine_gave_up(stage: Stage, error: str) -> None:
     """They never ran, and say nothing of the service: a swarm whose hosts just came back is well."""
     reading = well()
-    error = "cannot create a swarm scoped network when swarm is not active"
     rejected = [
         {**task("web", 1, 0, state="rejected", error=error, wanted=False), "ID": f"old{n}"} for n in range(3)
     ]
