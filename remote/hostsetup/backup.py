@@ -111,11 +111,13 @@ class BackupSources:
     Args:
         secret: Returns a secret of `[secrets]`; raises ConfigError if there is none.
         archive: Returns the site's directory as a compressed tar; raises ConfigError if it can't be read.
+        directory: Returns the digest of what is in that directory, which is quickly had; raises ConfigError as well.
 
     """
 
     secret: Callable[[str], Secret]
     archive: Callable[[], bytes]
+    directory: Callable[[], str]
 
 
 def _unknown(name: str) -> Secret:
@@ -124,7 +126,7 @@ def _unknown(name: str) -> Secret:
     return UnknownSecret()
 
 
-NOTHING_READ = BackupSources(_unknown, bytes)
+NOTHING_READ = BackupSources(_unknown, bytes, str)
 """For those who want to know which steps there are."""
 
 
@@ -279,20 +281,20 @@ def _keep_step(stage: Stage, secrets: StageSecrets, sources: BackupSources) -> H
 def _site_step(sources: BackupSources) -> HostStep:
     """Return the step that puts the site's directory on the repository host, for the copies off the site."""
 
-    def file() -> HostFile:
+    def files() -> Sequence[HostFile]:
         data = sources.archive()
         if len(data) > LARGEST_SITE:
             found = f"the site's directory has {len(data) / 2**20:.1f} MB, compressed"
             way_out = f"backups take {LARGEST_SITE >> 20} MB of it: have git ignore large files (.gitignore)"
             raise ConfigError([f"backup: {found}, and {way_out}"])
-        return HostFile(f"{SITE_ARCHIVE}.base64", base64.encodebytes(data).decode(), 0o600)
+        return [HostFile(f"{SITE_ARCHIVE}.base64", base64.encodebytes(data).decode(), 0o600)]
 
     return HostStep(
         name="backup_site",
         inputs={},
         script=script("backup_site"),
-        files=lambda: [file()],
-        late_inputs=lambda: file_digests([file()]),
+        files=files,
+        late_inputs=lambda: {"directory": sources.directory()},
     )
 
 

@@ -2,16 +2,20 @@
 
 import gzip
 import threading
+from functools import cached_property
 from pathlib import Path
 
-from model.keys.tree import read_tree
+from model.keys.digest import key_of
+from model.keys.tree import Entry, read_tree, tree_inputs
 from remote.images.archive import archive_of
 
 _STATE = "state"
 
 
 class SiteArchive:
-    """Makes the archive once; the same files make the same bytes on every machine. Thread-safe.
+    """Reads the files once, and makes the archive when it is asked for. Thread-safe.
+
+    The same files make the same bytes on every machine.
 
     Left out are `.git`, what git ignores, and `state/`.
 
@@ -23,7 +27,21 @@ class SiteArchive:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._guard = threading.Lock()
-        self._made: bytes | None = None
+
+    @cached_property
+    def _files(self) -> tuple[Entry, ...]:
+        """What is in the directory."""
+        return read_tree(self._directory, _WithoutState())
+
+    def digest(self) -> str:
+        """Return the digest of the files, which takes a fraction of what the archive takes.
+
+        Raises:
+            ConfigError: As of `read`.
+
+        """
+        with self._guard:
+            return key_of(tree_inputs("", self._files))
 
     def read(self) -> bytes:
         """Return the archive, a compressed tar.
@@ -33,11 +51,7 @@ class SiteArchive:
 
         """
         with self._guard:
-            if self._made is None:
-                self._made = gzip.compress(
-                    bytes(archive_of(read_tree(self._directory, _WithoutState()))), mtime=0
-                )
-            return self._made
+            return gzip.compress(bytes(archive_of(self._files)), mtime=0)
 
 
 class _WithoutState:

@@ -69,7 +69,8 @@ class HostSteps:
 
     def __init__(self, stage: Stage, secrets: Secrets, directory: Path) -> None:
         self._stage, self._secrets = stage, secrets
-        self._sources = BackupSources(secrets.read, SiteArchive(directory).read)
+        archive = SiteArchive(directory)
+        self._sources = BackupSources(secrets.read, archive.read, archive.digest)
         self._guard = threading.Lock()
         self._made: dict[str, tuple[Vault, list[HostStep]]] = {}
 

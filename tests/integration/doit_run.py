@@ -19,6 +19,8 @@ _FINISHED = re.compile(r"^([a-z_]+:\S+) +(?:\S+ +)?[\d.]+ s(?:  (.*))?$", re.MUL
 _NOTHING = re.compile(
     r"^all \d+ resources are up to date(?:, \d+ of them pinned [a-z ]+)? \([\d.]+ s\)$", re.MULTILINE
 )
+_SITE_SAVED = ".backup_site"
+"""How the task ends that brings the site's own files to the repository host."""
 _COUNT = re.compile(r"^\d+ resources?: \d+ up to date, (\d+) done\b", re.MULTILINE)
 
 # Starts doit and writes down how much memory it took. A process's peak counts from before its exec on, so that what
@@ -51,20 +53,25 @@ class Ended:
         return dict(_FINISHED.findall(self.text))
 
     @property
-    def ran(self) -> list[str]:
+    def all_ran(self) -> list[str]:
         """The tasks that were done, sorted."""
         return sorted(name for name, _ in _FINISHED.findall(self.text))
 
     @property
+    def ran(self) -> list[str]:
+        """The same, but for what each change of a file in the site's directory leads to: backups have that, too."""
+        return [name for name in self.all_ran if not name.endswith(_SITE_SAVED)]
+
+    @property
     def did_nothing(self) -> bool:
         """Whether all was up to date."""
-        return self.status == 0 and not self.ran and bool(_NOTHING.search(self.text))
+        return self.status == 0 and not self.all_ran and bool(_NOTHING.search(self.text))
 
     def well(self) -> "Ended":
         """Return it, having made sure that it ended well and that its last line counts its tasks."""
         assert self.status == 0, self.text
         counted = _COUNT.search(self.text)
-        assert len(self.ran) == (int(counted[1]) if counted else 0), self.text
+        assert len(self.all_ran) == (int(counted[1]) if counted else 0), self.text
         return self
 
     def failed(self) -> str:

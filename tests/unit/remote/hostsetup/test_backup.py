@@ -1,6 +1,7 @@
 """The steps of backups: which host has which, what makes them stale, and that no secret leaks."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ SITE: dict[str, Any] = {
     },
 }
 OF_BACKUPS = ["backup_agent", "backup_data", "backup_server", "backup_keep", "backup_site", "backup_hive"]
-SOURCES = BackupSources(lambda _name: Secret("the key of the bucket"), lambda: b"the site's files")
+SOURCES = BackupSources(lambda _name: Secret("the key of the bucket"), lambda: b"the site's files", lambda: "one")
 
 
 @pytest.fixture(scope="module")
@@ -136,8 +137,8 @@ def test_what_makes_which_step_stale(secrets: StageSecrets) -> None:
     assert changed(verify="daily") == ["backup_hive"]
     assert changed(keep={"daily": 4}) == ["backup_keep"]
     assert changed(copies=[]) == ["backup_keep"]
-    assert changed(BackupSources(lambda _name: Secret("another key"), SOURCES.archive)) == ["backup_keep"]
-    assert changed(BackupSources(SOURCES.secret, lambda: b"an edited role")) == ["backup_site"]
+    assert changed(replace(SOURCES, secret=lambda _name: Secret("another key"))) == ["backup_keep"]
+    assert changed(replace(SOURCES, directory=lambda: "two")) == ["backup_site"]
 
 
 def test_no_secret_is_an_input_or_in_a_script(secrets: StageSecrets) -> None:
