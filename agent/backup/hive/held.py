@@ -1,23 +1,28 @@
 """Services that are held while their files are read: paused, or scaled to nothing. What a kill left is let go."""
 
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from agent.backup.hive.death_watch import in_case_of_death
 from agent.backup.hive.journal import Journal, paused
+from agent.backup.hive.task_container import runs_somewhere
 from agent.errors import AgentError
 from agent.host.engine_socket import EngineSocket
 
 _STOP_PATIENCE = 300.0
 """Seconds that a service's tasks may take to end."""
+_ENGINE_PATIENCE, _PAUSE = 300.0, 2.0
+"""Seconds for which an engine that does not answer is asked to let go what a killed job held, and between two tries."""
 
 
 @contextmanager
 def held(
     engine: EngineSocket, service: str, container: str | None, consistency: str, note: Journal | None = None
 ) -> Iterator[None]:
-    """Hold a service while its files are read.
+    """Hold a service while its files are read. A job that is killed meanwhile holds it no longer.
 
     Args:
         engine: The engine.
@@ -27,31 +32,75 @@ def held(
         note: Where it is noted down; by default on this host's disk.
 
     Raises:
-        AgentError: It can't be held, or not be let go.
+        AgentError: It can't be held, or not be let go, or somebody started it meanwhile, so that its files may not fit
+            together.
 
     """
-    if container is None or consistency == "none":
+    if consistency == "none":
         yield
         return
+    if container is None:
+        yield
+        _must_hold(not runs_somewhere(engine, service), service)
+        return
     journal = note or paused()
+    content: dict[str, Any] = {"by": os.getpid()}
     if consistency == "pause":
-        journal.write({"paused": container})
+        content |= {"paused": container}
     else:
         replicas = replicas_of(engine, service)
         if replicas is None:
             raise AgentError(
                 'consistency = "stop" is for replicated services: a global one can\'t be scaled to 0'
             )
-        journal.write({"stopped": service, "replicas": replicas})
-    try:
-        # Inside: one that does not answer in time may have been paused, or be stopping, all the same.
-        if consistency == "pause":
-            engine.ask("POST", f"/containers/{container}/pause")
-        else:
-            scale(engine, service, 0)
-        yield
-    finally:
-        let_go(engine, journal)
+        content |= {"stopped": service, "replicas": replicas}
+    journal.write(content)
+    with in_case_of_death(lambda: _let_go_of(engine, journal, content)):
+        try:
+            # Inside: one that does not answer in time may have been paused, or be stopping, all the same.
+            if consistency == "pause":
+                engine.ask("POST", f"/containers/{container}/pause")
+            else:
+                scale(engine, service, 0)
+            yield
+            _must_hold(_is_held(engine, content), service)
+        finally:
+            let_go(engine, journal)
+
+
+def _must_hold(is_held: bool, service: str) -> None:  # noqa: FBT001 - what is asserted
+    """Make sure that nothing of a service wrote while its files were read.
+
+    Raises:
+        AgentError: It may have.
+
+    """
+    if not is_held:
+        raise AgentError(
+            f"service {service} was started, deployed or moved while its files were read, so that they may not fit "
+            "together: make the backup again"
+        )
+
+
+def _is_held(engine: EngineSocket, content: Mapping[str, Any]) -> bool:
+    """Return whether what a job holds is held still."""
+    if container := content.get("paused"):
+        details = engine.ask("GET", f"/containers/{container}/json", allowed=(404,))
+        return details is not None and bool(details["State"]["Paused"])
+    service = content["stopped"]
+    return replicas_of(engine, service) == 0 and not _has_tasks(engine, service)
+
+
+def _let_go_of(engine: EngineSocket, journal: Journal, content: Mapping[str, Any]) -> None:
+    """Let go what a job held that was killed, unless the next job has done so."""
+    ends = time.monotonic() + _ENGINE_PATIENCE
+    while journal.read() == content:
+        try:
+            let_go(engine, journal)
+        except (AgentError, OSError):
+            if time.monotonic() > ends:
+                raise
+            time.sleep(_PAUSE)
 
 
 def let_go(engine: EngineSocket, note: Journal | None = None) -> list[str]:

@@ -35,7 +35,9 @@ SITE: dict[str, Any] = {
     },
 }
 OF_BACKUPS = ["backup_agent", "backup_data", "backup_server", "backup_keep", "backup_site", "backup_hive"]
-SOURCES = BackupSources(lambda _name: Secret("the key of the bucket"), lambda: b"the site's files", lambda: "one")
+SOURCES = BackupSources(
+    lambda _name: Secret("the key of the bucket"), lambda: b"the site's files", lambda: "one"
+)
 
 
 @pytest.fixture(scope="module")
