@@ -15,9 +15,11 @@ ORDER = {
     "test_outages": "an engine or a host is away for a while",
     "test_changed_by_hand": "a host or a service is not as it was left",
     "test_killed_runs": "runs are killed, and nothing is lost",
+    "test_backups": "the database goes back to backups, and its service moves meanwhile",
     "test_moved_volume": "a volume goes to another hive and back, with kills on the way",
     "test_upgraded_hosts": "a host's packages are upgraded, and it is restarted",
     "test_losses": "state, services and whole hosts are lost, and made anew",
+    "test_disasters": "what docs/backup.md says of each disaster: hosts are lost, and the data comes back",
     "test_replaced_hosts": "hosts are dead, frozen or healthy, and made anew by a command",
     "test_recovered_swarm": "two of three hives are lost, and join a new swarm",
 }

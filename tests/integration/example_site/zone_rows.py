@@ -1,0 +1,75 @@
+"""The rows of the example's database, and what its name servers make of them."""
+
+import json
+import re
+from typing import Any
+
+from tests import rig
+from tests.integration import queries
+from tests.integration.example_site.example import HIVES, ZONE, Example
+from tests.integration.typed import typed
+
+_TTL = 7
+"""Seconds, by which the tests know their own rows."""
+
+
+def sql(site: Example, text: str) -> str:
+    """Have the database do something, and return what it prints."""
+    return site.inside(site.hive_with("pdnsdb"), "pdnsdb", f"mariadb -N pdns <<'SQL'\n{text}\nSQL")
+
+
+def add_row(site: Example, name: str, address: str) -> None:
+    """Give a name of the zone an address."""
+    sql(
+        site,
+        "INSERT INTO records (domain_id, name, type, content, ttl) "
+        f"SELECT id, '{name}.{ZONE}', 'A', '{address}', {_TTL} FROM domains WHERE name = '{ZONE}';",
+    )
+
+
+def rows(site: Example) -> list[str]:
+    """Return all rows."""
+    return sql(site, "SELECT CONCAT_WS(' ', name, type, content) FROM records ORDER BY id;").splitlines()
+
+
+def remove_rows(site: Example) -> None:
+    """Remove the tests' own rows."""
+    sql(site, f"DELETE FROM records WHERE ttl = {_TTL};")
+
+
+def resolves(site: Example, expected: dict[str, list[str]]) -> None:
+    """Wait until the name servers on all hives have these addresses for names of the zone; none for one that is not."""
+
+    def address_of(host: str, name: str) -> list[str]:
+        try:
+            return queries.dns(site.addresses[host], f"{name}.{ZONE}")
+        except OSError as error:
+            return [] if "code 3" in str(error) else [str(error)]
+
+    def is_so() -> bool:
+        return all(address_of(host, name) == found for name, found in expected.items() for host in HIVES)
+
+    rig.wait_until(is_so, f"all name servers to have {expected}", 90)
+
+
+def made(site: Example) -> str:
+    """Make a generation of the database, and return its id."""
+    done = typed(site, "backup", "pdnsdb", timeout=300)
+    assert done.returncode == 0, done.stderr.decode()
+    found = re.match(r"pdnsdb: ([0-9a-f]{8}), ", done.stdout.decode())
+    assert found is not None, done.stdout
+    return found[1]
+
+
+def generations(site: Example) -> list[dict[str, Any]]:
+    """Return the database's generations, the oldest first."""
+    done = typed(site, "backups", "pdnsdb", "--json")
+    assert done.returncode == 0, done.stderr.decode()
+    return list(json.loads(done.stdout))
+
+
+def restored(site: Example, *words: str) -> str:
+    """Restore the database, and return what that says."""
+    ended = site.run("restore", "pdnsdb", *words, f"confirm={site.name}")
+    assert ended.status == 0, ended.text
+    return ended.text
