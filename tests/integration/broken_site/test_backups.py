@@ -107,7 +107,7 @@ def slow(zone: Example) -> Iterator[Example]:
 
 @pytest.mark.full
 def test_runs_while_a_backup_is_at_work(slow: Example) -> None:
-    """One that leaves the service alone changes nothing for it; one that deploys it ends it: no generation, and said."""
+    """One that leaves the service alone changes nothing for it; one that deploys it ends it, which is said."""
     with slow.start("backup", "pdnsdb") as backup:
         begun(slow, backup)
         with slow.edited('SITE_NAME = "example"', 'SITE_NAME = "meanwhile"'):
