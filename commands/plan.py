@@ -3,7 +3,7 @@
 import json
 import shutil
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
@@ -20,6 +20,7 @@ from commands.shared.task_selection import all_before, resolve, with_flags
 from model.checks.warnings import warnings
 from model.errors import SkepError
 from providers.base import Resource
+from tasks.backup.shown_key import key_lines, key_shown
 from tasks.cleanup.orphans import items as left_over
 from tasks.explain import costs
 from tasks.explain.package_age import package_ages, package_data, package_lines
@@ -139,7 +140,8 @@ Exit status: 0 nothing to do; 2 something to do; 1 something is refused or a hos
         try:
             _ = run.live_state  # hosts are observed while inputs are read
             plan = plan_report(run, table, [name for name in table.names if name in wanted], wanted_phases)
-            plan = replace(plan, elsewhere=holder_elsewhere(run))
+            shown = key_shown(run, asks=not run.live_state.is_down(run.stage.repository))
+            plan = replace(plan, elsewhere=holder_elsewhere(run), key_shown=shown)
         except SkepError as error:
             problem = run.secrets.redact(str(error))
             sys.stderr.write(f"the plan can't be made: {problem}\n")
@@ -181,12 +183,14 @@ class PlanReport:
         run: The run, for the stage and its lock.
         items: Every resource of the plan in the order of the phases, orphans among them.
         elsewhere: Another machine's run that holds the stage, as a text; empty if none does, or nobody asked.
+        key_shown: When and by whom the key of the backups was printed; empty if nobody did, None if there is none.
 
     """
 
     run: Run
     items: Sequence[Item]
     elsewhere: str = ""
+    key_shown: Mapping[str, str] | None = None
 
     @property
     def owner(self) -> str | None:
@@ -237,6 +241,7 @@ class PlanReport:
             "pinned": pinned_revisions.observed(self.run.stage, self.run.live_state.swarm),
             "packages": package_data(package_ages(self.run)),
             "warnings": list(warnings(self.run.stage, self.run.directory)),
+            "key_shown": dict(self.key_shown) if self.key_shown else None,
         }
 
     def text(self, redact: Callable[[str], str], *, every: bool = False) -> PlanText:
@@ -256,6 +261,7 @@ class PlanReport:
             *([f"a run is at work, and may change this: {owner}"] if owner else []),
             *pinned,
             *warnings(stage, self.run.directory),
+            *key_lines(self.key_shown),
             *self._costs(),
         ]
         return PlanText(
@@ -287,7 +293,8 @@ class PlanReport:
                 pinned_revisions.observed(self.run.stage, self.run.live_state.swarm)
             )
         ]
-        lines += [paint(line, YELLOW, on=coloured) for line in warnings(stage, self.run.directory)]
+        remarks = (*warnings(stage, self.run.directory), *key_lines(self.key_shown))
+        lines += [paint(line, YELLOW, on=coloured) for line in remarks]
         lines += [paint(line, DIM, on=coloured) for line in self._costs()]
         lines += [paint(line, DIM, on=coloured) for line in package_lines(package_ages(self.run))]
         return [*lines, paint(self._summary(), BOLD, on=coloured)]

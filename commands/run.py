@@ -20,6 +20,7 @@ from model.checks.warnings import warnings
 from model.errors import SkepError
 from model.reasons import reason_of
 from remote.mother.turns import ranks
+from tasks.backup.shown_key import key_lines, key_shown
 from tasks.cleanup import content_gc, orphans
 from tasks.hosts import let_in_keys, rolling_order
 from tasks.hosts.node_labels import release_labels
@@ -131,7 +132,9 @@ service's image, environment, secrets, networks and volumes, which is gone after
                     end_replacement(run.state)  # every host is as it should be
             _print_orphans(run)
             _print_pinned(run)
-            for line in (*warnings(run.stage, run.directory), *run.progress.later):
+            repository = run.stage.repository
+            shown = key_shown(run, asks=not run.live_state.is_down(repository))
+            for line in (*warnings(run.stage, run.directory), *key_lines(shown), *run.progress.later):
                 _print(line)
             let_in_keys.note_observed(run)
             if self._with_timings:

@@ -1,5 +1,6 @@
 """`doit backups`: the generations that there are; `doit backups key`: what belongs into a safe."""
 
+import contextlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,8 +13,9 @@ from commands.operate.status_lines import size_words, table
 from commands.shared.console import is_coloured, width_of
 from commands.shared.current_run import site_run
 from commands.shared.task_selection import with_flags
-from model.errors import SkepError
+from model.errors import SkepError, StateError
 from model.secrets.backup_passwords import backup_password
+from tasks.backup.shown_key import note_key_shown
 from tasks.backup.site_backups import SiteBackups, local_time
 from tasks.run.context import Run
 
@@ -86,6 +88,19 @@ host, they can't be read."""
             )
             return 1
         self.outstream.write(f"{password.reveal()}\n")
+        self.outstream.flush()
+        if run.stage.site.backup is None:
+            return 0
+        # A run that is at work here keeps the vault itself, and takes the note from the repository host.
+        with contextlib.suppress(StateError):
+            run.state.lock(f"{self.bin_name} {self.name} {KEY}")
+        try:
+            note_key_shown(run)
+        except SkepError as error:
+            why = run.secrets.redact(str(error))
+            sys.stderr.write(f"not noted for other checkouts, which go on to ask for it: {why}\n")
+        finally:
+            run.state.unlock()
         return 0
 
 

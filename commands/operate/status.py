@@ -13,15 +13,17 @@ from doit.exceptions import InvalidCommand
 
 from commands.operate.status_lines import joined, status_tables, verdict_lines
 from commands.operate.task_lines import service_problems, service_verdict, task_lines
-from commands.shared.console import LiveScreen, is_coloured, is_live, width_of
+from commands.shared.console import YELLOW, LiveScreen, is_coloured, is_live, paint, width_of
 from commands.shared.current_run import site_run
 from commands.shared.holding import INTERRUPTED
 from commands.shared.read_back import fill_in
 from commands.shared.task_selection import with_flags
 from model.stage import Host
+from tasks.backup.shown_key import key_lines, key_shown
 from tasks.explain.recorded_status import statuses
 from tasks.explain.status import UP_TO_DATE
 from tasks.hosts.replaced_host import replacement_words
+from tasks.operate.host_reading import HostReading
 from tasks.operate.site_reading import PATIENCE, read_site
 from tasks.operate.site_status import SiteStatus, site_status
 from tasks.run.context import Run
@@ -144,9 +146,15 @@ Exit status: 0 all is well; 2 something is wrong; 1 it can't be told, as no host
         else:
             stale = self._stale(run)
             lines = status_tables(status, coloured=coloured, width=wide)
-            verdict = verdict_lines(status, stale, coloured=coloured)
+            answers = isinstance(reading.hosts.get(run.stage.repository.short), HostReading)
+            shown = key_shown(run, asks=answers)
+            verdict = [
+                *(paint(line, YELLOW, on=coloured) for line in key_lines(shown)),
+                *verdict_lines(status, stale, coloured=coloured),
+            ]
             problems = tuple(status.problems)
             data = {**dataclasses.asdict(status), "problems": problems, "stale": stale}
+            data["key_shown"] = dict(shown) if shown else None
         exit_status = _exit_status(status, made, wrong=bool(problems))
         redact = run.secrets.redact
         return _Look(

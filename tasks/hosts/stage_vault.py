@@ -76,16 +76,12 @@ class StageVault(Step):
             if kept is None:
                 work.log("no vault here nor on the repository host: making a new one")
             vault = kept or Vault(generate(run.stage.site_name, run.stage.name), {})
-        if self._generated - vault.generated.keys():
+        if self._generated - vault.generated.keys() or not vault.key_shown:
             # Another checkout may have made them already; then the repository host keeps them.
             vault = vault.with_those_of(copy_on(run.connections, self._host, work.log))
         run.secrets.keep(vault.with_all(self._wanted))
         work.inputs["content"] = run.secrets.fingerprint()
-        step = self._copy()
-        script = apply_script(step, step.files(), step_key(step)[1])
-        run.connections.to(self._host).script(
-            script, timeout=time_limit(step), log=work.log, label="step vault"
-        )
+        put_copy(run.connections, self._host, run.secrets.vault, work.log)
         work.log(f"a copy of the stage's secrets is kept on {self._host.name}, readable by root only")
         return FactRecord(id=run.secrets.fingerprint())
 
@@ -180,20 +176,14 @@ class StageVault(Step):
     def real(self, key: str) -> str | None:
         """Look for the marker of the copy on the host."""
         del key
-        return self._run.live_state.step(self._host, VAULT, step_key(self._copy())[1])
+        return self._run.live_state.step(
+            self._host, VAULT, step_key(_copy_step(self._run.secrets.fingerprint()))[1]
+        )
 
     def shows(self, changed: Names) -> bool:
         """Return False: the marker on the host tells of the content alone."""
         del changed
         return False
-
-    def _copy(self) -> HostStep:
-        """Return the set-up step that puts the copy on the host."""
-
-        def files() -> list[HostFile]:
-            return [HostFile(VAULT_FILE, Secret(self._run.secrets.vault.to_bytes().decode()), 0o600)]
-
-        return HostStep(VAULT, {"content": self._run.secrets.fingerprint()}, files=files)
 
 
 def _found_elsewhere(stage: Stage, host: Host) -> str:
@@ -217,6 +207,23 @@ def _not_asked(stage: Stage, silent: Sequence[str]) -> str:
         "Run doit for all hosts when they answer; or, if another host is the repository, write in "
         f'[stages.{stage.name}]: repository = "…"'
     )
+
+
+def _copy_step(fingerprint: str, *files: HostFile) -> HostStep:
+    """Return the set-up step that puts a copy on a host; its files are no part of its key."""
+    return HostStep(VAULT, {"content": fingerprint}, files=lambda: files)
+
+
+def put_copy(connections: Connections, host: Host, vault: Vault, log: Log) -> None:
+    """Have a host keep a copy of the vault.
+
+    Raises:
+        HostError: It does not answer, or can't write it.
+
+    """
+    step = _copy_step(vault.fingerprint, HostFile(VAULT_FILE, Secret(vault.to_bytes().decode()), 0o600))
+    script = apply_script(step, step.files(), step_key(step)[1])
+    connections.to(host).script(script, timeout=time_limit(step), log=log, label="step vault")
 
 
 def copy_on(connections: Connections, host: Host, log: Log) -> Vault | None:

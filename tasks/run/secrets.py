@@ -79,12 +79,11 @@ class Secrets:
             self.hide(secret)
 
     def fingerprint(self) -> str:
-        """Return a keyed digest of the whole vault; `none` before there is one."""
+        """Return a keyed digest of all secrets in the vault; `none` before there is one."""
         try:
-            vault = self.vault
+            return self.vault.fingerprint
         except KeyError:
             return "none"
-        return Secret(vault.to_bytes().decode()).fingerprint(self.pepper)
 
     @property
     def pepper(self) -> bytes:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.backup.shown_key import LINE
 from tests import rig
 from tests.integration.doit_run import Ended, Running
 from tests.integration.one_host_site.one_host import OPEN, RUN, OneHost
@@ -237,8 +238,31 @@ def test_a_hive_can_only_add(store: OneHost) -> None:
     assert answer == "403"
 
 
+def test_the_key_is_asked_for_until_it_was_printed(store: OneHost) -> None:
+    """Each run, plan and status say so in a line; afterwards none does, and none has anything to do."""
+    status = typed(store, "status").stdout.decode()
+    assert LINE in store.run(timeout=RUN).text
+    assert LINE in typed(store, "plan").stdout.decode()
+    assert LINE in status
+    key = typed(store, "backups", "key")
+    assert re.fullmatch(r"[0-9a-f]{64}\n", key.stdout.decode())
+    assert key.stderr.decode() == ""
+    assert key.stdout.decode().strip() not in store.on_host("cat /etc/skep/backup/* /etc/skep/backup.json")
+    again = store.run(timeout=RUN)
+    assert again.did_nothing
+    assert LINE not in again.text
+    assert LINE not in typed(store, "plan").stdout.decode()
+    told = json.loads(typed(store, "status", "--json").stdout)
+    assert told["key_shown"].keys() == {"at", "by"}
+    vault = store.directory / "state/private/secrets/vault.json"
+    held = json.loads(vault.read_text())
+    del held["key_shown"]
+    vault.write_text(json.dumps(held, indent=1))
+    assert LINE not in typed(store, "plan").stdout.decode(), "another checkout knows it from the host"
+
+
 def test_the_timers(store: OneHost) -> None:
-    """The schedule is that of site.toml; what it starts ends well, and keeps what it should; the key is printed."""
+    """The schedule is that of site.toml; what it starts ends well, and keeps what it should."""
     timers = store.on_host("systemctl list-timers --all --no-legend")
     assert "skep-backup.timer" in timers
     assert "skep-backup-keep.timer" in timers
@@ -246,6 +270,3 @@ def test_the_timers(store: OneHost) -> None:
     newest = listed(store)[-1]
     assert newest["kind"] == "scheduled"
     assert newest["test"] is not None, "a first generation is tried by itself"
-    key = typed(store, "backups", "key").stdout.decode().strip()
-    assert re.fullmatch(r"[0-9a-f]{64}", key)
-    assert key not in store.on_host("cat /etc/skep/backup/* /etc/skep/backup.json")

@@ -11,6 +11,7 @@ import pytest
 from commands.plan import STYLES, PlanReport, plan_report
 from model.labels import PINNED_LABEL
 from remote.hostsetup.markers import AppliedStep
+from tasks.backup.shown_key import LINE
 from tasks.observe.states import SwarmState
 from tasks.phases import PHASES
 from tests import made as rig
@@ -460,11 +461,26 @@ def test_json_is_stable(made: Made) -> None:
         "pinned",
         "packages",
         "warnings",
+        "key_shown",
     ]
     assert [set(one) for one in data["resources"]] == [{"task", "host", "action", "reasons", "after"}] * 2
     assert set(data["summary"]) == {"up_to_date", *(action.replace(" ", "_") for action in STYLES)}
     assert data["summary"]["may_change"] == 1
     assert data["status"] == 2
+
+
+def test_the_key_of_backups_is_asked_for(made: Made) -> None:
+    """In a line, also of the comment, until somebody printed it; as JSON who that was."""
+    plan = replace(view(made), key_shown={})
+    assert LINE in plan.lines()
+    assert LINE in plan.text(str).remarks
+    assert plan.data()["key_shown"] is None
+
+    note = {"at": "2026-11-30T01:00:00Z", "by": "alice@laptop"}
+    plan = replace(plan, key_shown=note)
+    assert LINE not in plan.lines()
+    assert plan.data()["key_shown"] == note
+    assert LINE not in view(made).lines()
 
 
 def test_many_of_one_fate_are_one_line(tmp_path: Path) -> None:
