@@ -66,6 +66,7 @@ password = { generate = 24 }
 
 [volumes.data]
 hosts = ["hive0"]
+backup = false
 
 [images.web]
 from = "debian:12"

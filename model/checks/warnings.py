@@ -41,10 +41,12 @@ def warnings(stage: Stage, directory: Path) -> Iterator[str]:
 
 
 def _unsaved(stage: Stage) -> Iterator[str]:
-    """Yield a line with the volumes that no backup has, where there are backups."""
-    if stage.site.backup is not None and (names := unsaved_volumes(stage.site, stage.services)):
+    """Yield a line with the volumes that no backup has."""
+    if names := unsaved_volumes(stage.site, stage.services):
+        scripts = "backup_scripts in their services"
+        missing = scripts if stage.site.backup is not None else f"[backup], and {scripts}"
         yield (
-            f"no backup of volumes: {', '.join(names)}: write backup_scripts in their services, or backup = false in "
+            f"no backup of volumes: {', '.join(names)}: write {missing}, or backup = false in "
             f"[volumes.{key_text(names[0])}] (docs/backup.md)"
         )
 

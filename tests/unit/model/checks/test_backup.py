@@ -94,7 +94,7 @@ def test_scripts_need_backup(site_dir: Path) -> None:
 
 
 def test_a_volume_that_nothing_saves_is_named(site_dir: Path) -> None:
-    """`backup = false` says that it is meant so; a script saves it; without [backup] nobody asks."""
+    """`backup = false` says that it is meant so; a script saves it; also where there is no [backup] at all."""
     unsaved = GOOD.replace("backup = false\n", "")
     start = unsaved.index("[backup]")
     without = unsaved[:start] + unsaved[unsaved.index("[images.web]") :]
@@ -107,7 +107,14 @@ def test_a_volume_that_nothing_saves_is_named(site_dir: Path) -> None:
             "(docs/backup.md)"
         )
     ]
-    assert told(site_dir, without) == []
+    assert told(site_dir, without) == [
+        (
+            "no backup of volumes: data: write [backup], and backup_scripts in their services, or backup = false in "
+            "[volumes.data] (docs/backup.md)"
+        )
+    ]
+    meant = without.replace("[volumes.data]\n", "[volumes.data]\nbackup = false\n")
+    assert told(site_dir, meant) == []
 
 
 def test_days_of_hive_builders_are_compared_with_keep(site_dir: Path) -> None:
