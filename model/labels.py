@@ -64,7 +64,7 @@ INCARNATION_LABEL = "skep.incarnation"
 """On a volume: an id that tells it from another volume of its name, before or after it."""
 DEFINITION_LABEL = "skep.definition"
 """On a volume: the key of its definition."""
-MOVE_LABEL, COPIED_LABEL = "skep.move", "skep.move-copied"
+MOVE_LABEL, COPIED_LABEL, FROM_BACKUP_LABEL = "skep.move", "skep.move-copied", "skep.move-backup"
 """On a Docker config: it says that the volume of this name is being moved; and that its copy is whole."""
 
 # -- images ------------------------------------------------------------------------------------------------------------

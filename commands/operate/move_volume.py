@@ -9,6 +9,7 @@ from doit import get_var
 from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
+from commands.backup.shown import AgentProgress
 from commands.operate.status_lines import size_words
 from commands.shared.console import ConsoleLog
 from commands.shared.current_run import site_run
@@ -17,6 +18,8 @@ from commands.shared.read_back import NO_HOSTS
 from commands.shared.run_again import run_again
 from model.errors import HostError, SkepError
 from model.log import Log
+from tasks.backup.site_backups import Heard
+from tasks.backup.volume_backups import VolumeBackups
 from tasks.names import (
     NODE_LABELS,
     initialization_task,
@@ -26,7 +29,7 @@ from tasks.names import (
     volume_task,
 )
 from tasks.operate.moved_volume import MovedVolumes
-from tasks.operate.volume_candidates import Candidate, MoveRefusedError, candidate, together
+from tasks.operate.volume_candidates import BACKUP, Candidate, MoveRefusedError, candidate, together
 from tasks.run.context import Run
 
 REFUSED = 2
@@ -40,7 +43,7 @@ class MoveVolumeCommand(DoitCmdBase):
 
     name = "move_volume"
     doc_purpose = "take a volume's data to another hive, and have its services run there"
-    doc_usage = "VOLUME ... to=HOST [from=HOST]"
+    doc_usage = "VOLUME ... to=HOST [from=HOST | from=backup [at=ID]]"
     doc_description = """\
 First put the new hive in the place of the old one in volumes.VOLUME.hosts: nothing is done unless site.toml says so, \
 and until the data is moved no run starts a service without it.
@@ -48,6 +51,9 @@ and until the data is moved no run starts a service without it.
 Then it stops the services that use the volume, copies the data (owners, links, attributes, access lists, holes), \
 compares both copies, and starts the services on the new hive. The old copy stays until `doit prune volumes=VOLUME`. \
 Exit status 2: nothing was changed, since it can't be done so.
+
+With from=backup the old hive is not asked, as where it is lost: the newest backup that is of use comes from the \
+repository host (at= names another one), with all that the service has in it. What is since then is lost, as is said.
 
 After a kill, whoever types it again goes on with it. To give it up before the copy is whole: put the old hive back in \
 hosts, and type it with to=OLD."""
@@ -62,13 +68,16 @@ hosts, and type it with to=OLD."""
         if not args or not to:
             known = ", ".join(run.stage.volumes) or "none"
             raise InvalidCommand(f"type: {self.bin_name} {self.name} {self.doc_usage}; volumes: {known}")
-        log = ConsoleLog(self.outstream)
+        log, progress = ConsoleLog(self.outstream), AgentProgress(self.outstream)
+        if get_var("at") is not None and get_var("from") not in (None, BACKUP):
+            raise InvalidCommand(f"at= is for from={BACKUP}")
         try:
             with holding(run):
                 run.observer.enabled = True
                 try:
-                    moved = _move(run, list(dict.fromkeys(args)), to, log)
+                    moved = _move(run, list(dict.fromkeys(args)), to, log, progress)
                 finally:
+                    progress.end()
                     run.observer.close()
         except MoveRefusedError as error:
             sys.stderr.write(f"{run.secrets.redact(str(error))}\n")
@@ -86,7 +95,7 @@ hosts, and type it with to=OLD."""
             )
 
 
-def _move(run: Run, names: Sequence[str], to: str, log: Log) -> list[Candidate]:
+def _move(run: Run, names: Sequence[str], to: str, log: Log, heard: Heard) -> list[Candidate]:
     """Move volumes, and return those that were moved.
 
     Raises:
@@ -109,26 +118,48 @@ def _move(run: Run, names: Sequence[str], to: str, log: Log) -> list[Candidate]:
         raise MoveRefusedError("\n".join(problems))
     for each in candidates:
         if each.is_done:
-            log(f"volume {each.name} is on {each.target.short}: nothing to do")
+            hint = "; to go back to a backup there: doit restore" if get_var("from") == BACKUP else ""
+            log(f"volume {each.name} is on {each.target.short}: nothing to do{hint}")
     given_up = [each for each in candidates if each.is_given_up]
     moving = [each for each in candidates if not each.is_done and not each.is_given_up]
     for each in given_up:
+        VolumeBackups(run, [each], None, log, heard).undo(each)
         MovedVolumes(run, [each], log).give_up(each)
     if moving:
-        moves = MovedVolumes(run, moving, log)
-        surveyed = moves.surveyed()
-        for volume in surveyed:
-            log(
-                f"volume {volume.candidate.name}: {volume.contents.moved} files and directories, "
-                f"{size_words(volume.contents.size)} in files, go from {volume.candidate.source.short} to "
-                f"{volume.candidate.target.short}"
-            )
-        if surveyed:
-            moves.stop()
-        for volume in surveyed:
-            progress = _Progress(volume.candidate.name, volume.contents.used, log)
-            moves.copy(volume, progress.count, progress.end)
-        moves.start()
+        moving = _moved(run, moving, log, heard)
+    return moving
+
+
+def _moved(run: Run, candidates: Sequence[Candidate], log: Log, heard: Heard) -> list[Candidate]:
+    """Move volumes whose move goes on or begins: copied from a hive, or brought from a backup.
+
+    Raises:
+        MoveRefusedError: They can't be moved so; nothing was changed.
+        SkepError: Something went wrong on the way.
+
+    """
+    backups = VolumeBackups(run, candidates, get_var("at"), log, heard)
+    moving = [*(each for each in candidates if each.move.backups is None), *backups.candidates()]
+    moves = MovedVolumes(run, moving, log)
+    surveyed = moves.surveyed()
+    backups.check_room(moves)
+    for volume in surveyed:
+        log(
+            f"volume {volume.candidate.name}: {volume.contents.moved} files and directories, "
+            f"{size_words(volume.contents.size)} in files, go from {volume.source.short} to "
+            f"{volume.candidate.target.short}"
+        )
+    for line in backups.lines():
+        log(line)
+    if not all(each.move.is_copied for each in moving):
+        moves.stop()
+    for volume in surveyed:
+        progress = _Progress(volume.candidate.name, volume.contents.used, log)
+        moves.copy(volume, progress.count, progress.end)
+    backups.bring(moves)
+    moves.start()
+    backups.load()
+    moves.end()
     return moving
 
 
@@ -140,7 +171,12 @@ def _tasks(run: Run, moved: Sequence[Candidate]) -> list[str]:
         tasks |= dict.fromkeys(
             [
                 volume_task(each.name, each.target.short),
-                *(setup_task(host.short, NODE_LABELS) for host in run.stage.hives),
+                # One that is lost is not waited for: whoever brings it back has a run for it.
+                *(
+                    setup_task(host.short, NODE_LABELS)
+                    for host in run.stage.hives
+                    if each.move.backups is None or not run.live_state.host(host).error
+                ),
                 *map(service_task, services),
                 *(
                     initialization_task(name, use.role)

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from model.errors import ServiceError
 from model.json_types import Json
 from model.keys.digest import sha256
-from model.labels import COPIED_LABEL, MOVE_LABEL, MOVING_LABEL, NAME_LABEL, labels_of
+from model.labels import (
+    COPIED_LABEL,
+    FROM_BACKUP_LABEL,
+    MOVE_LABEL,
+    MOVING_LABEL,
+    NAME_LABEL,
+    labels_of,
+)
 
 _NAME = "move."
 """Begins the label `skep.name` of a journal, so that it is taken for no config of site.toml."""
@@ -28,12 +35,14 @@ class VolumeMove:
 
     Args:
         volume: The volume.
-        source: The short name of the hive that has the data.
+        source: The short name of the hive that has the data; empty where a backup is brought and nobody knows it.
         target: That of the hive that gets it.
         stopped: Each service that was stopped for it, to what it is to have again (`wanted`).
         is_copied: Whether the copy is whole and verified. From then on only the target may go on with it.
         incarnation: The volume's id on the source, which nobody may be able to ask when the move ends; empty if it has
             none.
+        backups: Where a backup is brought in place of the source's files: each service that is saved, to the id of its
+            generation. None where the files are copied.
 
     """
 
@@ -43,16 +52,19 @@ class VolumeMove:
     stopped: Mapping[str, Json]
     is_copied: bool = False
     incarnation: str = ""
+    backups: Mapping[str, str] | None = None
 
     @property
     def words(self) -> str:
         """From where to where, in words."""
+        if self.backups is not None:
+            return f"volume {self.volume} is being brought from a backup to {self.target}"
         return f"volume {self.volume} is being moved from {self.source} to {self.target}"
 
     def refusal(self) -> str:
         """Return why nothing may be done with the volume meanwhile, with the way out."""
         line = f"{self.words}, which has not ended: type: doit move_volume {self.volume} to={self.target}"
-        if self.is_copied:
+        if self.is_copied or not self.source:
             return line
         return (
             f"{line}. Or, to give it up: put {self.source} back in volumes.{self.volume}.hosts, and type: "
@@ -99,21 +111,24 @@ def refuse_moving(service: str, found: Json) -> None:
         raise ServiceError(f"service {service}: {why}")
 
 
-def journal_name(volume: str, *, copied: bool = False) -> str:
-    """Return the name of a journal: of the one that says that a move began, or that its copy is whole."""
-    return f"skep-move-{sha256(volume)[:_DIGITS]}{'-copied' if copied else ''}"
+def journal_name(volume: str, *, copied: bool = False, backup: bool = False) -> str:
+    """Return the name of a journal: that a move began, that its copy is whole, or that a backup is brought."""
+    return f"skep-move-{sha256(volume)[:_DIGITS]}{'-copied' if copied else '-backup' if backup else ''}"
 
 
-def journal_labels(stage: Mapping[str, str], volume: str, *, copied: bool = False) -> dict[str, str]:
+def journal_labels(
+    stage: Mapping[str, str], volume: str, *, copied: bool = False, backup: bool = False
+) -> dict[str, str]:
     """Return the labels of a journal.
 
     Args:
         stage: The stage's labels.
         volume: The volume.
         copied: Whether it says that the copy is whole.
+        backup: Whether it says which backup is brought.
 
     """
-    mark = COPIED_LABEL if copied else MOVE_LABEL
+    mark = COPIED_LABEL if copied else FROM_BACKUP_LABEL if backup else MOVE_LABEL
     return {**stage, NAME_LABEL: f"{_NAME}{volume}", mark: volume}
 
 
@@ -121,6 +136,11 @@ def moves_in(configs: Iterable[Json]) -> dict[str, VolumeMove]:
     """Return the moves that have begun, by volume, from the stage's configs as the swarm lists them."""
     listed = list(configs)
     copied = {labels_of(config).get(COPIED_LABEL) for config in listed}
+    backups = {
+        volume: json.loads(base64.b64decode(config["Spec"]["Data"]))
+        for config in listed
+        if (volume := labels_of(config).get(FROM_BACKUP_LABEL)) is not None
+    }
     found = {}
     for config in listed:
         volume = labels_of(config).get(MOVE_LABEL)
@@ -133,6 +153,7 @@ def moves_in(configs: Iterable[Json]) -> dict[str, VolumeMove]:
                 held["stopped"],
                 volume in copied,
                 held["incarnation"],
+                backups.get(volume),
             )
     return found
 

@@ -1,5 +1,6 @@
 """Moves of volumes in the swarm: their journals, the services that are stopped for them, and the labels of nodes."""
 
+import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
@@ -28,7 +29,7 @@ WRITE_TIMEOUT = 60
 
 
 def begin_move(client: DockerClient, stage: Mapping[str, str], move: VolumeMove) -> None:
-    """Write down that a move begins. That an older one had been copied is forgotten first.
+    """Write down that a move begins, and which backup is brought. What an older one had come to is forgotten first.
 
     Args:
         client: A manager's engine.
@@ -41,9 +42,33 @@ def begin_move(client: DockerClient, stage: Mapping[str, str], move: VolumeMove)
     """
     with engine_errors(move.volume, "writing down that it is moved", ServiceError):
         _remove(client, journal_name(move.volume, copied=True))
+        _remove(client, journal_name(move.volume, backup=True))
+        if move.backups is not None:
+            _note_backup(client, stage, move.volume, move.backups)
         client.api.create_config(
             journal_name(move.volume), move.data, labels=journal_labels(stage, move.volume)
         )
+
+
+def turn_to_backup(client: DockerClient, stage: Mapping[str, str], move: VolumeMove) -> None:
+    """Write down that a move which began as a copy goes on with a backup.
+
+    Raises:
+        ServiceError: The swarm refuses.
+
+    """
+    with engine_errors(move.volume, "writing down which backup is brought", ServiceError):
+        _note_backup(client, stage, move.volume, move.backups or {})
+
+
+def _note_backup(
+    client: DockerClient, stage: Mapping[str, str], volume: str, backups: Mapping[str, str]
+) -> None:
+    """Write down which backups are brought."""
+    data = json.dumps(dict(backups), sort_keys=True).encode()
+    client.api.create_config(
+        journal_name(volume, backup=True), data, labels=journal_labels(stage, volume, backup=True)
+    )
 
 
 def note_copied(client: DockerClient, stage: Mapping[str, str], volume: str) -> None:
@@ -69,6 +94,7 @@ def end_move(client: DockerClient, volume: str) -> None:
     with engine_errors(volume, "writing down that it is moved", ServiceError):
         _remove(client, journal_name(volume))
         _remove(client, journal_name(volume, copied=True))
+        _remove(client, journal_name(volume, backup=True))
 
 
 def _remove(client: DockerClient, name: str) -> None:

@@ -65,7 +65,7 @@ class SiteBackups:
             HostError: The repository host can't tell.
 
         """
-        found: list[dict[str, Any]] = self._ask(self.run.stage.repository, "generations")
+        found: list[dict[str, Any]] = self.ask(self.run.stage.repository, "generations")
         return [each for each in found if each["service"] in services]
 
     def chosen(self, service: str, at: str) -> dict[str, Any]:
@@ -106,6 +106,24 @@ class SiteBackups:
             )
         return named[0]
 
+    def newest_good(self, service: str) -> dict[str, Any]:
+        """Return a service's newest generation that no test found fault with, and that is of no kind `before-restore`.
+
+        Raises:
+            HostError: There is none.
+
+        """
+        found = self.generations([service])
+        good = [
+            each
+            for each in found
+            if each["kind"] != BEFORE_RESTORE and (not each["test"] or each["test"]["ok"])
+        ]
+        if not good:
+            there = f"; there are: {self._words(found[-5:])}" if found else ""
+            raise HostError(f"{service}: there is no backup of use (doit backups {service}){there}")
+        return good[-1]
+
     def _words(self, generations: Sequence[Mapping[str, Any]]) -> str:
         """Return generations as people name them."""
         return ", ".join(f"{each['id']} of {local_time(each['time'], self.zone)}" for each in generations)
@@ -139,7 +157,7 @@ class SiteBackups:
 
     def _run_on(self, host: Host, words: tuple[str, ...], heard: Heard) -> Mapping[str, Any]:
         try:
-            result: Mapping[str, Any] = self._ask(host, *words, heard=heard)
+            result: Mapping[str, Any] = self.ask(host, *words, heard=heard)
         except AgentFailedError as error:
             if error.result is None:
                 raise
@@ -156,7 +174,7 @@ class SiteBackups:
         places: dict[str, Host] = {}
         problems: list[str] = []
         asked = {
-            host: begin(partial(self._ask, host, "where", "--service", service))
+            host: begin(partial(self.ask, host, "where", "--service", service))
             for host in self.run.stage.hives
         }
         for host, future in asked.items():
@@ -179,7 +197,7 @@ class SiteBackups:
 
     def pending(self, service: str) -> bool:
         """Return whether a restoration of a service was killed, and is to go on."""
-        return bool(self._ask(self.home(service), "where", "--service", service)["pending"])
+        return bool(self.ask(self.home(service), "where", "--service", service)["pending"])
 
     def bring(self, copy: str, service: str, heard: Heard) -> int:
         """Have a service's generations brought back from a place off the site; return the number of snapshots.
@@ -188,12 +206,12 @@ class SiteBackups:
             HostError: There is no such place, or it can't be reached.
 
         """
-        result = self._ask(self.run.stage.repository, "fetch", copy, "--service", service, heard=heard)
+        result = self.ask(self.run.stage.repository, "fetch", copy, "--service", service, heard=heard)
         return int(result["brought"])
 
     def shared(self, generation: Mapping[str, Any], host: Host) -> str:
         """Have a generation in a hive's own repository, and return its id there."""
-        return str(self._ask(self.run.stage.repository, "share", generation["id"], host.short)["id"])
+        return str(self.ask(self.run.stage.repository, "share", generation["id"], host.short)["id"])
 
     def verify(self, service: str, generation: Mapping[str, Any], heard: Heard) -> Mapping[str, str]:
         """Have a generation restored aside, and tried; return what was found of each part.
@@ -204,7 +222,7 @@ class SiteBackups:
         """
         host = self.home(service)
         identity = self.shared(generation, host)
-        result = self._ask(host, "verify", identity, "--service", service, heard=heard)
+        result = self.ask(host, "verify", identity, "--service", service, heard=heard)
         found: Mapping[str, str] = result["verified"]
         return found
 
@@ -220,7 +238,7 @@ class SiteBackups:
         host = self.home(service)
         identity = self.shared(generation, host)
         words = ["restore", identity, "--service", service, *(["--script", script] if script else [])]
-        result: Mapping[str, Any] = self._ask(host, *words, heard=heard)
+        result: Mapping[str, Any] = self.ask(host, *words, heard=heard)
         return result
 
     def status(self, host: Host) -> Mapping[str, Any]:
@@ -230,10 +248,16 @@ class SiteBackups:
             HostError: It can't tell.
 
         """
-        found: Mapping[str, Any] = self._ask(host, "status")
+        found: Mapping[str, Any] = self.ask(host, "status")
         return found
 
-    def _ask(self, host: Host, *words: str, heard: Heard | None = None) -> Any:
+    def ask(self, host: Host, *words: str, heard: Heard | None = None) -> Any:
+        """Have a host's agent do something, and return its result.
+
+        Raises:
+            HostError: It can't be done.
+
+        """
         connection = self.run.connections.to(host)
         return ask_agent(connection, *words, heard=partial(heard, host.short) if heard is not None else None)
 

@@ -10,6 +10,7 @@ from model.log import Log
 from model.stage import Host
 from model.swarm.host_node import node_of
 from model.swarm.volume_move import VolumeMove, moves_in
+from remote.backup.agent_calls import ask_agent
 from remote.swarm.volume_copy import LOOK_TIMEOUT, data_directory, empty_script
 from tasks.names import volume_task
 from tasks.run.connections import Connections
@@ -78,6 +79,11 @@ def drop_move(run: Run, move: VolumeMove, host: Host, log: Log) -> None:
     is_target = host.short == move.target
     if not is_target and move.target in {each.short for each in run.stage.volume_hosts(move.volume)}:
         return
+    if is_target:
+        # Else its agent would take them for a restoration that is to go on.
+        for service in move.backups or ():
+            for verb in ("settle",) if move.is_copied else ("unswap", "settle"):
+                ask_agent(run.connections.to(host), verb, "--service", service)
     if is_target and not move.is_copied:
         with closing(run.connections.reader(host)) as engine:
             listed = engine.volumes(filters={"name": move.volume})["Volumes"] or ()

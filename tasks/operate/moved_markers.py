@@ -7,6 +7,7 @@ have made of it since.
 from collections.abc import Sequence
 
 from model.errors import SkepError
+from model.keys.digest import key_of
 from model.keys.record import ServiceRecord
 from model.labels import labels_of
 from tasks import initialize_services
@@ -24,8 +25,9 @@ def moved_markers(run: Run, moved: Sequence[Candidate]) -> dict[str, dict[str, s
         moved: The volumes.
 
     """
-    before = {f"{each.name}@{each.source.short}": each.move.incarnation for each in moved}
+    before = {f"{each.name}@{each.move.source}": each.move.incarnation for each in moved}
     after = {f"{each.name}@{each.target.short}" for each in moved}
+    unknown = {each.name for each in moved if each.move.backups is not None and not each.move.incarnation}
     found: dict[str, dict[str, str]] = {}
     for step in initialize_services.steps(run):
         if not isinstance(step, Initialization) or step.service not in run.live_state.swarm.services:
@@ -43,6 +45,9 @@ def moved_markers(run: Run, moved: Sequence[Candidate]) -> dict[str, dict[str, s
             wanted = step.marker_when_moved(marker, was, after)
         except (KeyError, SkepError):
             continue  # a run has to make something first that it needs, and runs it then
+        if unknown.intersection(mounted):
+            # Nobody can tell whether it was loaded into what is lost, but the backup has what was.
+            wanted = key_of(step.inputs_now())
         if wanted != marker:
             found.setdefault(step.service, {})[step.label] = wanted
     return found

@@ -38,7 +38,8 @@ class Surveyed:
 
     Args:
         candidate: The volume.
-        contents: Its files on the source.
+        source: The hive that has its files.
+        contents: These.
         read_from: Their directory there.
         write_to: That of the copy on the target; where no volume is there yet, the directory of the engine's volumes.
         is_there: Whether that of the copy is there, be it empty.
@@ -46,6 +47,7 @@ class Surveyed:
     """
 
     candidate: Candidate
+    source: Host
     contents: Contents
     read_from: str
     write_to: str
@@ -75,11 +77,15 @@ class MovedVolumes:
             HostError: A host does not answer, or has no GNU tar.
 
         """
-        found = [self._survey(each) for each in self._candidates if not each.move.is_copied]
+        found = [
+            self._survey(each, each.source)
+            for each in self._candidates
+            if not each.move.is_copied and each.move.backups is None and each.source is not None
+        ]
         wanted = sum(each.contents.used for each in found) * volume_copy.ROOM + volume_copy.SPARE
         for each in found:
             target = each.candidate.target
-            room = self._look(target, each.write_to, disk="/")
+            room = self.look(target, each.write_to, disk="/")
             if each.is_there and room.entries and not each.candidate.has_begun:
                 raise MoveRefusedError(
                     f"{target.short}: {each.write_to}, where volume {each.candidate.name} is to be, is not empty, and "
@@ -99,11 +105,11 @@ class MovedVolumes:
                 )
         return found
 
-    def _survey(self, candidate: Candidate) -> Surveyed:
+    def _survey(self, candidate: Candidate, source: Host) -> Surveyed:
         """Count the files of one volume."""
-        there = self._volume(candidate.source, candidate.name)
+        there = self._volume(source, candidate.name)
         if not there:
-            raise ServiceError(f"{candidate.source.short}: has no volume {candidate.name}")
+            raise ServiceError(f"{source.short}: has no volume {candidate.name}")
         read_from = volume_copy.data_directory(there)
         copy = self._volume(candidate.target, candidate.name)
         if copy and not belongs_to(labels_of(copy), self._run.stage.labels):
@@ -114,14 +120,14 @@ class MovedVolumes:
         # As the engine would describe it: one that is bound to a directory is there before it is made.
         options = dict(renderer_of(self._run).volume(candidate.name).driver_opts)
         wanted = volume_copy.data_directory(copy or {"Options": options, "Mountpoint": ""})
-        write_to = wanted or self._volume_root(candidate.target)
+        write_to = wanted or self.volume_root(candidate.target)
         if wanted in options.values() and not self._is_directory(candidate.target, wanted):
             raise MoveRefusedError(
                 f"{candidate.target.short}: there is no directory {wanted}, to which volume {candidate.name} is bound: "
                 "make it, as empty as the volume is to be"
             )
-        contents = self._look(candidate.source, read_from)
-        return Surveyed(candidate, contents, read_from, write_to, is_there=bool(wanted))
+        contents = self.look(source, read_from)
+        return Surveyed(candidate, source, contents, read_from, write_to, is_there=bool(wanted))
 
     def _volume(self, host: Host, name: str) -> Json:
         """Return a volume as its engine describes it; nothing if it has none of that name."""
@@ -134,12 +140,12 @@ class MovedVolumes:
         script = f"[ ! -d {quote(path)} ] || echo there\n"
         return bool(self._run.connections.to(host).script(script, label=f"looking for {path}").strip())
 
-    def _volume_root(self, host: Host) -> str:
+    def volume_root(self, host: Host) -> str:
         """Return the directory of an engine's volumes."""
         with closing(self._run.connections.reader(host)) as api:
             return f"{api.info()['DockerRootDir']}/volumes"
 
-    def _look(self, host: Host, directory: str, *, disk: str = "") -> Contents:
+    def look(self, host: Host, directory: str, *, disk: str = "") -> Contents:
         """Count the files of a directory of a host."""
         script = volume_copy.look_script(directory, disk=disk)
         output = self._run.connections.to(host).script(
@@ -156,13 +162,15 @@ class MovedVolumes:
             SkepError: The swarm refuses, or a container does not end.
 
         """
-        from remote.swarm.volume_moves import begin_move, stop_service
+        from remote.swarm.volume_moves import begin_move, stop_service, turn_to_backup
 
         run = self._run
         _, client = run.connections.manager()
         for each in self._candidates:
             if not each.has_begun:
                 begin_move(client, run.stage.labels, each.move)
+            elif each.is_turned:
+                turn_to_backup(client, run.stage.labels, each.move)
         users = {service: each.move for each in self._candidates for service in each.move.stopped}
         for service, move in users.items():
             self._log(f"{service}: is stopped")
@@ -172,13 +180,18 @@ class MovedVolumes:
                 self._wait_until_free(each)
 
     def _wait_until_free(self, candidate: Candidate) -> None:
-        """Wait until no container uses a volume."""
-        names: list[str] = []
+        """Wait until no container uses a volume; on a hive that is lost there is none to be waited for."""
+        source, names = candidate.source, list[str]()
+        hosts = [candidate.target]
+        if source is not None and not (
+            candidate.move.backups is not None and self._run.live_state.host(source).error
+        ):
+            hosts.insert(0, source)
 
         def is_free() -> bool:
             names[:] = [
                 f"{container['Names'][0].lstrip('/')} on {host.short}"
-                for host in (candidate.source, candidate.target)
+                for host in hosts
                 for container in using(self._run, candidate.name, host)
             ]
             return not names
@@ -211,8 +224,8 @@ class MovedVolumes:
         from remote.swarm.volume_moves import note_copied
 
         run, name = self._run, surveyed.candidate.name
-        source, target = surveyed.candidate.source, surveyed.candidate.target
-        write_to = self._make(surveyed.candidate)
+        source, target = surveyed.source, surveyed.candidate.target
+        write_to = self.make(surveyed.candidate)
         connection = run.connections.to(target)
         connection.script(
             volume_copy.empty_script(write_to), timeout=volume_copy.LOOK_TIMEOUT, label="emptying the copy"
@@ -227,11 +240,11 @@ class MovedVolumes:
         copied()
         self._compare(surveyed, write_to)
         # The digest is of the files as they are on both disks now: nothing that ran meanwhile has changed them.
-        self._refuse_users(surveyed.candidate)
+        self.refuse_users(surveyed.candidate, (source, target))
         _, client = run.connections.manager()
         note_copied(client, run.stage.labels, name)
 
-    def _make(self, candidate: Candidate) -> str:
+    def make(self, candidate: Candidate) -> str:
         """Make the volume on the target, unless it is there, and return the directory of its files."""
         from remote.swarm.volumes import VolumeInspector, ensure_volume
 
@@ -250,12 +263,12 @@ class MovedVolumes:
             ServiceError: They differ.
 
         """
-        source, target = surveyed.candidate.source, surveyed.candidate.target
+        source, target = surveyed.source, surveyed.candidate.target
         places = ((source, surveyed.read_from), (target, write_to))
         self._log(f"volume {surveyed.candidate.name}: comparing both copies")
         with ThreadPoolExecutor(2 * len(places)) as pool:
             digests = [pool.submit(self._digest, host, directory) for host, directory in places]
-            counts = [pool.submit(self._look, host, directory) for host, directory in places]
+            counts = [pool.submit(self.look, host, directory) for host, directory in places]
             (one, other), (before, after) = (
                 [each.result() for each in digests],
                 [each.result() for each in counts],
@@ -288,14 +301,14 @@ class MovedVolumes:
             raise HostError(f"{host.short}: {directory}: not all files can be read\n{output}")
         return digest
 
-    def _refuse_users(self, candidate: Candidate) -> None:
+    def refuse_users(self, candidate: Candidate, hosts: Sequence[Host]) -> None:
         """Refuse a copy that somebody wrote to, or whose source was written to, while it was made.
 
         Raises:
             ServiceError: A container uses the volume.
 
         """
-        for host in (candidate.source, candidate.target):
+        for host in hosts:
             if users := using(self._run, candidate.name, host):
                 raise ServiceError(
                     f"volume {candidate.name}: container {users[0]['Names'][0].lstrip('/')} on {host.short} uses it "
@@ -303,13 +316,13 @@ class MovedVolumes:
                 )
 
     def start(self) -> None:
-        """Have the services run where the data is now: labels of nodes, then what each service had; end the journals.
+        """Have the services run where the data is now: labels of nodes, then what each service had.
 
         Raises:
             SkepError: The swarm refuses.
 
         """
-        from remote.swarm.volume_moves import end_move, set_node_label, start_service
+        from remote.swarm.volume_moves import set_node_label, start_service
 
         run = self._run
         _, client = run.connections.manager()
@@ -331,12 +344,32 @@ class MovedVolumes:
         for service, (before, where) in users.items():
             start_service(client, service, before, markers.get(service, {}))
             self._log(f"{service}: runs on {where} from now on")
+
+    def end(self) -> None:
+        """End the journals: all runs where it is to run, with its data.
+
+        Raises:
+            SkepError: The swarm refuses.
+
+        """
+        from remote.swarm.volume_moves import end_move
+
+        run = self._run
+        _, client = run.connections.manager()
         for each in self._candidates:
             end_move(client, each.name)
-            self._log(
-                f"volume {each.name} is on {each.target.short}. {each.source.short} has the old copy until you type: "
-                f"doit prune confirm={run.stage.site_name} volumes={each.name}"
-            )
+            line = f"volume {each.name} is on {each.target.short}"
+            if each.source is not None:
+                has = (
+                    "may have the old copy, should it come back,"
+                    if run.live_state.host(each.source).error
+                    else "has the old copy"
+                )
+                line += (
+                    f". {each.source.short} {has} until you type: doit prune confirm={run.stage.site_name} "
+                    f"volumes={each.name}"
+                )
+            self._log(line)
 
     def _record(self, candidate: Candidate) -> None:
         """Write down the incarnation of a volume on its new hive, as the task that makes volumes does."""
@@ -363,9 +396,9 @@ class MovedVolumes:
         _, client = run.connections.manager()
         for service, before in candidate.move.stopped.items():
             start_service(client, service, before, {})
-            self._log(f"{service}: runs on {candidate.source.short} as before")
+            self._log(f"{service}: runs on {candidate.move.source} as before")
         end_move(client, candidate.name)
-        self._log(f"volume {candidate.name} stays on {candidate.source.short}")
+        self._log(f"volume {candidate.name} stays on {candidate.move.source}")
 
     def _remove_copy(self, candidate: Candidate) -> None:
         """Remove the unfinished copy, if there is one; of a volume that is bound to a directory, its files."""

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from model.errors import HostError, ServiceError
 from model.json_types import Json
+from model.keys.record import VolumeRecord
 from model.labels import (
     INCARNATION_LABEL,
     MOVING_LABEL,
@@ -20,8 +21,12 @@ from model.swarm.host_node import node_of
 from model.swarm.volume_move import VolumeMove, wanted
 from remote.swarm.jobs import is_at_work, is_job
 from tasks.hosts.volume_data import elsewhere, has_data, may_have, moves
+from tasks.names import volume_task
 from tasks.operate.named_host import known_host
 from tasks.run.context import Run
+
+BACKUP = "backup"
+"""What `from=` says where the data comes from the newest backup, and not from a hive."""
 
 
 class MoveRefusedError(ServiceError):
@@ -34,20 +39,22 @@ class Candidate:
 
     Args:
         name: The volume.
-        source: The hive that has the data.
+        source: The hive that has the data; None where a backup is brought, and the stage has no such hive.
         target: The hive that gets it.
         move: The move, as its journal has it, or is to have it.
         has_begun: Whether its journal is there.
+        is_turned: Whether it began as a copy, and goes on with a backup.
         is_given_up: Whether its data is to stay where it is.
         is_done: Whether nothing is left to do.
 
     """
 
     name: str
-    source: Host
+    source: Host | None
     target: Host
     move: VolumeMove
     has_begun: bool = False
+    is_turned: bool = False
     is_given_up: bool = False
     is_done: bool = False
 
@@ -59,7 +66,7 @@ def candidate(run: Run, name: str, to: str, from_: str | None) -> Candidate:
         run: The run, which holds the stage.
         name: The volume.
         to: The hive that is to get its data.
-        from_: The hive whose copy is meant, where there are several.
+        from_: The hive whose copy is meant, where there are several; or `backup`.
 
     Raises:
         MoveRefusedError: It can't be moved so; the message says why, and the way out.
@@ -72,25 +79,68 @@ def candidate(run: Run, name: str, to: str, from_: str | None) -> Candidate:
     if live.swarm.error:
         raise HostError(live.swarm.error)
     if (begun := moves(run).get(name)) is not None:
-        return _begun(run, begun, target)
+        is_turned = from_ == BACKUP and begun.backups is None and not begun.is_copied
+        begun = replace(begun, backups={}) if is_turned else begun
+        return replace(_begun(run, begun, target), is_turned=is_turned)
     if error := live.host(target).error:
         raise MoveRefusedError(f"{target.short}: does not answer: {error}")
     _check_node(run, target)
     if _is_done(run, name, target):
         return Candidate(name, target, target, VolumeMove(name, target.short, target.short, {}), is_done=True)
-    source = _source(run, name, target, from_)
+    source = _former(run, name) if from_ == BACKUP else _source(run, name, target, from_)
     if name in live.host(target).volumes and has_data(run.connections, name, target):
+        old = source.short if source is not None else "another hive"
         raise MoveRefusedError(
             f"{target.short}: its volume {name} has data in it, which would be lost: look into it (doit ssh "
-            f"{target.short}). If it is not needed: put {source.short} back in volumes.{name}.hosts in site.toml, type "
+            f"{target.short}). If it is not needed: put {old} back in volumes.{name}.hosts in site.toml, type "
             f"doit prune confirm={run.stage.site_name} volumes={name}, which removes that of {target.short}, and "
             "begin anew"
         )
     services = _users(run, name)
-    _check_containers(run, name, source, services)
-    incarnation = labels_of(live.host(source).volumes.get(name, {})).get(INCARNATION_LABEL, "")
-    move = VolumeMove(name, source.short, target.short, services, incarnation=incarnation)
+    if source is not None and not live.host(source).error:
+        _check_containers(run, name, source, services)
+    move = VolumeMove(
+        name,
+        source.short if source is not None else "",
+        target.short,
+        services,
+        incarnation=_incarnation(run, name, source),
+        backups={} if from_ == BACKUP else None,
+    )
     return Candidate(name, source, target, move)
+
+
+def _former(run: Run, name: str) -> Host | None:
+    """Return the hive that has, or had, a volume whose backup is brought to another one; None if nobody knows.
+
+    Raises:
+        MoveRefusedError: Several hives have data of their own, of which backups have one's alone.
+
+    """
+    stage, live = run.stage, run.live_state
+    if len(stage.volume_hosts(name)) > 1:
+        where = ", ".join(host.short for host in stage.volume_hosts(name))
+        raise MoveRefusedError(
+            f"volumes.{name}.hosts: {where} each have data of their own, and backups have that of the lowest task "
+            "alone: bring the files here (doit restore SERVICE at=latest into=DIR), and copy them yourself"
+        )
+    others = [host for host in stage.hosts if host not in stage.volume_hosts(name)]
+    label = f"{VOLUME_LABEL}{name}"
+    labelled = [host for host in others if label in labels_of(node_of(live.swarm.nodes.values(), host))]
+    held = [
+        host for host in others if belongs_to(labels_of(live.host(host).volumes.get(name, {})), stage.labels)
+    ]
+    silent = [host for host in others if live.host(host).error and may_have(run, name, host)]
+    return next(iter([*labelled, *held, *silent]), None)
+
+
+def _incarnation(run: Run, name: str, source: Host | None) -> str:
+    """Return the id of a volume on the hive that has it, or had it as far as state/ knows; empty if nobody knows."""
+    if source is None:
+        return ""
+    seen = labels_of(run.live_state.host(source).volumes.get(name, {})).get(INCARNATION_LABEL, "")
+    record = run.state.read(volume_task(name, source.short), VolumeRecord)
+    return seen or (record.incarnation if record is not None else "")
 
 
 def _check_definition(run: Run, name: str, target: Host) -> None:
@@ -213,8 +263,9 @@ def _silence(run: Run, name: str, target: Host, silent: list[Host]) -> str:
     return (
         f"{host.short}: has volume {name} as far as is known, and does not answer: {run.live_state.host(host).error}\n"
         f"    Bring it back (doit, with {host.short} in volumes.{name}.hosts, starts what is stopped), then type this "
-        f"again. If its disk is lost, so is the data: restore it from a backup of yours into a new volume: doit "
-        f"replace={name} makes an empty one on {target.short}, and starts its services there"
+        f"again. If its disk is lost: doit move_volume {name} to={target.short} from={BACKUP} brings the newest "
+        f"backup. Without one: doit replace={name} makes an empty volume on {target.short}, and starts its services "
+        "there"
     )
 
 
@@ -226,18 +277,20 @@ def _begun(run: Run, begun: VolumeMove, target: Host) -> Candidate:
 
     """
     shorts = {host.short: host for host in run.stage.hosts}
-    gone = [short for short in (begun.source, begun.target) if short not in shorts]
+    needed_hosts = (begun.source, begun.target) if begun.backups is None else (begun.target,)
+    gone = [short for short in needed_hosts if short not in shorts]
     if gone:
         raise MoveRefusedError(
             f"{begun.words}, and {gone[0]} is no longer in the stage: put it back in site.toml"
         )
-    source, there = shorts[begun.source], shorts[begun.target]
+    source, there = shorts.get(begun.source), shorts[begun.target]
     gives_up = target == source
     if target != there and (begun.is_copied or not gives_up):
         raise MoveRefusedError(begun.refusal())
-    for host in (source, there):
+    reads_source = begun.backups is None and not begun.is_copied
+    for host in filter(None, (source, there)):
         # A copy that is whole is all that is needed; what is given up needs what it stays on.
-        needed = (host == there or not begun.is_copied) if not gives_up else host == source
+        needed = (host == there or reads_source) if not gives_up else host == source
         has_data_of_it = host == (there if begun.is_copied else source)
         if needed and (error := _lack(run, begun.volume, host, has_data_of_it=has_data_of_it)):
             raise MoveRefusedError(f"{begun.words}, and {host.short} {error}\n    {_way_out(begun, host)}")
@@ -256,6 +309,12 @@ def _lack(run: Run, volume: str, host: Host, *, has_data_of_it: bool) -> str:
 
 def _way_out(begun: VolumeMove, host: Host) -> str:
     """Return what to do where a host lacks what a move needs of it."""
+    if begun.backups is not None and host.short == begun.target:
+        return (
+            f"Bring it back, then type this again. If it is lost: name another hive in volumes.{begun.volume}.hosts, "
+            f"and type: doit replace={begun.volume}, which ends this with an empty volume there; then doit restore "
+            f"{' and '.join(begun.backups) or 'SERVICE'} at=latest"
+        )
     if begun.is_copied:
         return (
             f"Bring it back with its data, then type this again. If that is lost: {begun.source} has the data as it "
@@ -264,9 +323,10 @@ def _way_out(begun: VolumeMove, host: Host) -> str:
         )
     if host.short == begun.source:
         return (
-            f"Bring it back with its data, then type this again. If that is lost for good: doit "
+            f"Bring it back with its data, then type this again. If that is lost for good: doit move_volume "
+            f"{begun.volume} to={begun.target} from={BACKUP} goes on with the newest backup. Without one: doit "
             f"replace={begun.volume}, with {begun.target} in volumes.{begun.volume}.hosts, ends the move with an empty "
-            f"volume on {begun.target}; restore a backup of yours into that"
+            f"volume on {begun.target}"
         )
     return f"{begun.refusal()}, when it is back"
 
@@ -362,6 +422,7 @@ def together(run: Run, candidates: Sequence[Candidate]) -> Iterator[str]:
                 yield (
                     f"service {name} mounts volume {', '.join(left)} as well, whose data has to come along: type: doit "
                     f"move_volume {names} to={each.move.source if each.is_given_up else each.target.short}"
+                    f"{f' from={BACKUP}' if each.move.backups is not None and not each.is_given_up else ''}"
                 )
 
 

@@ -44,10 +44,14 @@ def test_a_journal_is_read_as_it_was_written() -> None:
 
 
 def test_journals_have_names_that_docker_takes() -> None:
-    """A volume's name may be longer than a config's; the two journals of one volume, and two volumes', differ."""
-    names = {journal_name(volume, copied=copied) for volume in ("a" * 100, "b") for copied in (False, True)}
+    """A volume's name may be longer than a config's; the journals of one volume, and two volumes', differ."""
+    names = {
+        journal_name(volume, copied=copied, backup=backup)
+        for volume in ("a" * 100, "b")
+        for copied, backup in ((False, False), (True, False), (False, True))
+    }
 
-    assert len(names) == 4
+    assert len(names) == 6
     assert max(map(len, names)) <= 64
 
 

@@ -1,6 +1,7 @@
 """What a move does in the swarm: its journal, services that stop and start, labels of nodes."""
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from docker.errors import APIError, NotFound
 
 from model.errors import ServiceError
 from model.stage import Host
-from model.swarm.volume_move import VolumeMove, moves_in
+from model.swarm.volume_move import VolumeMove, journal_name, moves_in
 from remote.swarm import volume_moves
 from tests.doubles.managers import quiet
 
@@ -105,6 +106,23 @@ def test_a_journal_is_there_from_the_beginning_to_the_end() -> None:
     volume_moves.end_move(swarm, "data")
     volume_moves.end_move(swarm, "data")
     assert swarm.made == {}
+
+
+def test_a_backup_is_in_the_journal() -> None:
+    """From the beginning, or in place of a copy that can't go on; it goes with the journal: no word on another."""
+    swarm: Any = Swarm()
+    brought = replace(MOVE, backups={"web": "aa000001"})
+    volume_moves.begin_move(swarm, STAGE, brought)
+    assert moves_in(swarm.made.values()) == {"data": brought}
+    volume_moves.end_move(swarm, "data")
+    assert swarm.made == {}
+
+    volume_moves.begin_move(swarm, STAGE, MOVE)
+    volume_moves.turn_to_backup(swarm, STAGE, brought)
+    assert moves_in(swarm.made.values()) == {"data": brought}
+    swarm.remove_config(journal_name("data"))
+    volume_moves.begin_move(swarm, STAGE, MOVE)
+    assert moves_in(swarm.made.values()) == {"data": MOVE}
 
 
 def test_a_service_stops_and_starts_as_it_was() -> None:

@@ -1,6 +1,7 @@
 """Which copy of a volume is moved, and what is refused before anything stops."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -106,10 +107,73 @@ def test_site_toml_has_to_agree_first(made: Made, listings: Listings) -> None:
 
     made.edit(*TO_HIVE1)
     found = moved(made, listings)
-    assert (found.source.short, found.target.short) == ("hive0", "hive1")
+    assert (found.move.source, found.target.short) == ("hive0", "hive1")
     spec = made.swarm.services["web"]["Spec"]
     incarnation = made.hosts["hive0"].volumes["data"]["Labels"]["skep.incarnation"]
     assert found.move == VolumeMove("data", "hive0", "hive1", {"web": wanted(spec)}, incarnation=incarnation)
+
+
+def test_a_backup_needs_no_hive_that_has_the_data(made: Made, listings: Listings) -> None:
+    """It is silent, or has left the stage: the journal has what is known of it; of one alone backups have the data."""
+    silent(made, listings)
+    incarnation = made.hosts["hive0"].volumes["data"]["Labels"]["skep.incarnation"]
+    found = moved(made, listings, from_="backup")
+    assert (found.source, found.move.source) == (made.run().stage.host("hive0"), "hive0")
+    assert (found.move.backups, found.move.incarnation) == ({}, incarnation)
+
+    made.hosts["hive0"] = replace(made.hosts["hive0"], error="", volumes={})
+    made.swarm.nodes["node-of-hive0"]["Spec"]["Labels"].pop("skep.volume.data")
+    found = moved(made, listings, from_="backup")
+    assert (found.source, found.move.source, found.move.incarnation) == (None, "", "")
+    assert "to give it up" not in found.move.refusal()
+
+    made.edit(TO_HIVE1[1], 'hosts = ["hive1", "hive2"]')
+    made.edit('image = "web"\nenv', 'image = "web"\nmode = "global"\nenv')
+    text = refused(made, listings, from_="backup")
+    assert text.startswith("volumes.data.hosts: hive1, hive2 each have data of their own, and backups have")
+
+
+def test_a_copy_whose_hive_died_goes_on_with_a_backup(made: Made, listings: Listings) -> None:
+    """Until the copy is whole: from then on the backup is of no use."""
+    made.edit(*TO_HIVE1)
+    under_way(made)
+    made.hosts["hive0"] = replace(made.hosts["hive0"], error="no answer")
+    found = moved(made, listings, from_="backup")
+    assert (found.is_turned, found.has_begun, found.move.backups) == (True, True, {})
+
+    under_way(made, copied=True)
+    made.hosts["hive1"] = replace(made.hosts["hive1"], volumes=made.hosts["hive0"].volumes)
+    found = moved(made, listings, from_="backup")
+    assert (found.is_turned, found.move.backups) == (False, None)
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_backup_under_way_goes_on_without_its_old_hive(
+    made: Made, listings: Listings, *, is_there: bool
+) -> None:
+    """Which generation it is, the journal says; the old hive counts where it is given up."""
+    made.edit(*TO_HIVE1)
+    under_way(made, backups={"web": "aa000001"})
+    if not is_there:
+        made.hosts["hive0"] = replace(made.hosts["hive0"], error="no answer")
+    found = moved(made, listings)
+    assert (found.is_turned, found.has_begun, found.move.backups) == (False, True, {"web": "aa000001"})
+
+    made.edit(TO_HIVE1[1], TO_HIVE1[0])
+    if is_there:
+        assert moved(made, listings, to="hive0").is_given_up
+    else:
+        assert "hive0 does not answer: no answer" in refused(made, listings, to="hive0")
+
+
+def test_the_hive_that_gets_a_backup_is_lost(made: Made, listings: Listings) -> None:
+    """The way out is another hive, and the backup again."""
+    made.edit(*TO_HIVE1)
+    under_way(made, backups={"web": "aa000001"})
+    made.hosts["hive1"] = replace(made.hosts["hive1"], error="no answer")
+    text = refused(made, listings)
+    assert text.startswith("volume data is being brought from a backup to hive1, and hive1 does not answer")
+    assert "then doit restore web at=latest" in text
 
 
 def edited(text: str) -> Callable[[Made, Listings], None]:
@@ -207,8 +271,8 @@ def test_of_several_copies_one_is_named(made: Made, listings: Listings) -> None:
     made.edit(*TO_HIVE1)
     listings.with_data.add("hive2")
     made.hosts["hive2"] = replace(made.hosts["hive2"], volumes=made.hosts["hive0"].volumes)
-    assert moved(made, listings).source.short == "hive0"
-    assert moved(made, listings, from_="hive2").source.short == "hive2"
+    assert moved(made, listings).move.source == "hive0"
+    assert moved(made, listings, from_="hive2").move.source == "hive2"
 
     for node in made.swarm.nodes.values():
         node["Spec"]["Labels"].pop("skep.volume.data", None)
@@ -223,13 +287,16 @@ def test_a_move_that_is_done_is_nothing_to_do(made: Made, listings: Listings) ->
     assert found.is_done
 
 
-def under_way(made: Made, *, copied: bool = False) -> VolumeMove:
-    """Have a move from hive0 to hive1 in the swarm that a kill has stopped."""
+def under_way(made: Made, *, copied: bool = False, backups: Mapping[str, str] | None = None) -> VolumeMove:
+    """Have a move from hive0 to hive1 in the swarm that a kill has stopped, be it of a backup."""
     move = VolumeMove("data", "hive0", "hive1", {"web": {"replicas": 1}})
     labels = {"skep.site": "example", "skep.stage": "private"}
     configs = {"move": config(move.data, journal_labels(labels, "data"))}
     if copied:
         configs["copied"] = config(b"copied", journal_labels(labels, "data", copied=True))
+    if backups is not None:
+        data = json.dumps(backups).encode()
+        configs["backup"] = config(data, journal_labels(labels, "data", backup=True))
     made.swarm = replace(made.swarm, configs={**made.swarm.configs, **configs})
     return moves_in(configs.values())["data"]
 
@@ -328,6 +395,7 @@ def test_a_move_is_dropped_by_who_names_the_volume(
         *(["find /v/data -mindepth 1 -delete"] if empties else []),
         journal_name("data"),
         journal_name("data", copied=True),
+        journal_name("data", backup=True),
     ]
 
 
@@ -351,7 +419,11 @@ def test_the_task_of_the_hive_that_has_the_copy_drops_the_move(made: Made, listi
         SimpleNamespace(api=SimpleNamespace(remove_config=ended.append)),
     )
     volume_data.drop_move(run, move, run.stage.host("hive0"), lambda _line: None)
-    assert ended == [journal_name("data"), journal_name("data", copied=True)]
+    assert ended == [
+        journal_name("data"),
+        journal_name("data", copied=True),
+        journal_name("data", backup=True),
+    ]
 
 
 def test_volumes_of_one_service_go_together(made: Made, listings: Listings) -> None:
@@ -420,8 +492,12 @@ def test_what_was_loaded_first_is_not_loaded_again(made: Made, listings: Listing
     made.hosts["hive0"] = replace(made.hosts["hive0"], volumes={})
     again = made.run()
     assert moved_markers(again, [found]) == {"web": {"skep.initialized.first": today}}
-    # It had another role before: that is run.
+    # It had another role before: that is run. Of a backup whose volume nobody knows any more, what was loaded is in it.
     labels["skep.initialized.first"] = "other"
     assert moved_markers(run, [found]) == {}
+    brought = replace(found, move=replace(found.move, backups={"web": "aa000001"}))
+    assert moved_markers(run, [brought]) == {}
+    unknown = replace(brought, move=replace(brought.move, source="", incarnation=""))
+    assert moved_markers(run, [unknown]) == {"web": {"skep.initialized.first": today}}
     del labels["skep.initialized.first"]
     assert moved_markers(run, [found]) == {}

@@ -1,0 +1,139 @@
+"""Hives that are lost with a service's data: it comes back from its newest backup, on another hive or a new one."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests import rig
+from tests.integration.site import Site
+
+pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(900)]
+
+PURPOSE = "lost-data"
+RUN = 400.0
+"""Seconds that a run may take which makes hosts."""
+TOML = """\
+site = "{name}"
+[stages.private]
+provider = "docker"
+cidr = "{cidr}"
+separate_repository = true
+number_of_hosts = 4
+[setup_hosts]
+ntp_servers = []
+[backup]
+schedule = "Sun 04:00"
+verify = "never"
+[volumes.store]
+hosts = ["hive0"]
+[services.store]
+image = "idle"
+entrypoint = ["/bin/sh", "-c", ": >/db; while :; do sleep 1; done"]
+volumes = [{{ source = "store", target = "/data" }}]
+stop_grace_period = "1s"
+endpoint_mode = "dnsrr"
+converge_timeout = "60s"
+healthcheck = {{ test = "test -e /db", interval = "1s", retries = 2 }}
+initialize_roles = ["first"]
+[[services.store.backup_scripts]]
+name = "files"
+volume = "store"
+consistency = "pause"
+[[services.store.backup_scripts]]
+name = "db"
+backup_command = "cat /db"
+restore_command = "cat >/db"
+"""
+"""A service with rows in a volume and in what stands for a database; its first data would show among them."""
+HIVES = ("hive0", "hive1", "hive2")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Give a site of three hives whose data is on the first; leave nothing of it."""
+    made = Site(tmp_path_factory.mktemp("lost") / "site", PURPOSE)
+    made.write_tiny(TOML.format(name=made.name, cidr=rig.free_cidr(PURPOSE)))
+    made.write_role("first", "echo first >>/data/rows; echo first >>/db\n")
+    with rig.own(made.name):
+        try:
+            made.run(timeout=RUN).well()
+            yield made
+        finally:
+            made.run("destroy", f"confirm={made.name}", "volumes=all", timeout=120)
+
+
+def inside(site: Site, host: str, script: str) -> str:
+    """Run a script in the service's container on a host."""
+    label = "com.docker.swarm.service.name=store"
+    container = f"$(docker ps -q -f label={label} | head -n 1)"
+    return site.on(host, f"docker exec -i {container} /bin/sh -eu <<'END'\n{script}\nEND")
+
+
+def write(site: Site, host: str, row: str) -> None:
+    """Have the service's data be one row."""
+    inside(site, host, f"echo {row} >/data/rows; echo {row} >/db")
+
+
+def rows(site: Site, host: str) -> list[str]:
+    """Return the rows of the service's files and of its database."""
+    return inside(site, host, "cat /data/rows /db").split()
+
+
+def backup(site: Site) -> str:
+    """Make a generation, and return its id."""
+    found = re.search(r"^store: ([0-9a-f]{8}), ", site.run("backup", "store").well().text, re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
+def lose(site: Site, host: str) -> None:
+    """Have a host gone with its disk, as by a fire."""
+    name = site.container(host)
+    subprocess.run(["docker", "rm", "-f", name], check=True, capture_output=True)
+    disks = [f"{name}.docker", f"{name}.containerd"]
+    subprocess.run(["docker", "volume", "rm", "-f", *disks], check=True, capture_output=True)
+
+
+def put_on(site: Site, host: str) -> None:
+    """Have site.toml say that the volume is on another hive from now on."""
+    text = site.toml.read_text()
+    site.toml.write_text(re.sub(r'(?<=\[volumes\.store\]\nhosts = \[")hive\d', host, text))
+    assert site.toml.read_text() != text
+
+
+def left(site: Site, host: str) -> str:
+    """Return what a restoration left beside volumes and in the spool of a host."""
+    return site.on(
+        host,
+        "find /var/lib/docker/volumes -maxdepth 2 -name 'skep-*'; find /var/lib/docker/skep-spool -type f",
+    )
+
+
+def test_a_volume_is_brought_from_its_backup_to_another_hive(site: Site) -> None:
+    """Its hive is lost; the command is killed again and again; rows of the backup are there, and first data is not."""
+    write(site, "hive0", "saved")
+    identity = backup(site)
+    write(site, "hive0", "unsaved")
+    lose(site, "hive0")
+    put_on(site, "hive1")
+    refused = site.run("move_volume", "store", "to=hive1")
+    assert refused.status == 2, refused.text
+    assert "doit move_volume store to=hive1 from=backup brings the newest backup" in refused.text
+    words = ("move_volume", "store", "to=hive1", "from=backup")
+    said = ""
+    for moment in ("store: is stopped", "hive1: has the label", "runs on hive1 from now on"):
+        with site.start(*words) as running:
+            running.wait_for(lambda moment=moment: moment in running.text, moment)  # type: ignore[misc]
+            assert running.kill(), running.text
+            said += running.text
+    assert re.search(rf"service store: gets {identity} of .*, and loses what is since \d", said), said
+    ended = site.run(*words, timeout=RUN)
+    assert ended.status == 0, ended.text
+    assert "service store: loaded db\n" in ended.text
+    assert rows(site, "hive1") == ["saved"] * 2
+    site.run(timeout=RUN).well()
+    assert site.run(timeout=RUN).did_nothing
+    assert rows(site, "hive1") == ["saved"] * 2
+    assert left(site, "hive1") == ""
