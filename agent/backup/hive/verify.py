@@ -158,18 +158,21 @@ class Verification:
             )
         details = engine.inspect(like)
         binds = [f"{self._secrets(details)}:/run/secrets:ro"] if _has_secrets(details) else []
+        # Not a directory of ours: the engine gives a new volume what the image has there, its owner above all.
+        empty: dict[str, Any] = {}
         for mount in details["Mounts"]:
             if mount["Type"] == "volume":
-                source = directories.get(
-                    mount.get("Name", ""), self.scratch / "empty" / mount.get("Name", "data")
-                )
-                source.mkdir(parents=True, exist_ok=True)
-                binds.append(f"{source}:{mount['Destination']}")
+                source = directories.get(mount.get("Name", ""))
+                if source is None:
+                    empty[mount["Destination"]] = {}
+                else:
+                    binds.append(f"{source}:{mount['Destination']}")
         config = details["Config"]
         host = details["HostConfig"]
         body = {
             **{key: config.get(key) for key in ("Image", "Env", "Cmd", "Entrypoint", "User", "WorkingDir")},
             "Image": details["Image"],
+            "Volumes": empty,
             "Labels": {LABEL: service},
             "HostConfig": {
                 "NetworkMode": "none",

@@ -77,6 +77,10 @@ def _with_services(site: dict[str, Any]) -> None:
     """Put in services' images, and what they use."""
     for service in site.get("services", {}).values():
         service.setdefault("image", BASE)
+        for script in service.get("backup_scripts", ()):
+            site.setdefault("backup", {})
+            if "volume" in script and "volumes" not in service:
+                service["volumes"] = [{"source": script["volume"], "target": "/data"}]
         for network in service.get("networks", ()):
             if network != "host":
                 site.setdefault("networks", {}).setdefault(network, {})
