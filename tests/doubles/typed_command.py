@@ -25,7 +25,8 @@ def typed(
         set_var(name, value)
     asked = command(task_loader=loader, bin_name="doit")
     asked.outstream = out = io.StringIO()
+    params = {option["name"]: option["default"] for option in command.cmd_options}
     try:
-        return asked.execute({}, words), out.getvalue()
+        return asked.execute(params, words), out.getvalue()
     finally:
         reset_vars()

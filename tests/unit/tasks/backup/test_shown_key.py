@@ -15,7 +15,7 @@ from tasks.hosts.stage_vault import VAULT_FILE
 from tasks.run.context import Run
 from tasks.run.vault import Vault
 from tests import made as rig
-from tests.unit.tasks.backup.test_site_backups import BACKUP
+from tests.backup_site import BACKUP
 
 NOTE = {"at": "2026-11-30T01:00:00Z", "by": "alice@laptop"}
 
@@ -39,10 +39,8 @@ class Repository:
             self.asked += 1
             return self.text
         assert label == "step vault"
-        pieces = re.findall(r"[A-Za-z0-9+/=\n]{200,}", text)
-        [vault] = [data for piece in pieces if b'"ca_key"' in (data := base64.b64decode(piece))]
-        assert VAULT_FILE in text
-        self.text = vault.decode()
+        [vault] = re.findall(rf"put {VAULT_FILE} 0600 <<'END'\n(.*?)\nEND\n", text, re.DOTALL)
+        self.text = base64.b64decode(vault).decode()
         return ""
 
 
