@@ -19,6 +19,7 @@ from agent.backup.hive.verify import Verification, is_due
 from agent.backup.repository import repositories
 from agent.backup.repository.generations import listing
 from agent.backup.repository.keeping import Upkeep, read_status
+from agent.backup.repository.off_site import copied_since
 from agent.backup.repository.repositories import ensure
 from agent.backup.repository.transport import fetch, share
 from agent.backup.restic import Restic
@@ -215,7 +216,8 @@ def _accounts(words: Words, output: Output) -> Any:
 
 def _generations(words: Words, output: Output) -> Any:
     del words, output
-    return [each.told() for each in listing(configuration.repository_config()).generations]
+    config = configuration.repository_config()
+    return [each.told() | {"copies": copied_since(config, each.id)} for each in listing(config).generations]
 
 
 def _keep(words: Words, output: Output) -> Any:

@@ -20,6 +20,7 @@ from tasks.backup.site_backups import SiteBackups, local_time
 from tasks.run.context import Run
 
 KEY = "key"
+_HEAD = ("SERVICE", "ID", "TIME", "SIZE", "ADDED", "HIVE", "KIND", "TESTED")
 
 
 class BackupsCommand(DoitCmdBase):
@@ -29,7 +30,8 @@ class BackupsCommand(DoitCmdBase):
     doc_purpose = "list the backups of services' data, each with its last restore test"
     doc_usage = "[SERVICE ...] [--json] | key"
     doc_description = """\
-TESTED is when a generation was restored aside and tried, by itself (backup.verify) or by doit verify_backups.
+TESTED is when a generation was restored aside and tried, by itself (backup.verify) or by doit verify_backups; \
+OFF SITE since when places off the site (backup.copies) have it, whole.
 
 doit backups key prints the key of all backups: put it into a safe. Without it, and without state/ and the repository \
 host, they can't be read."""
@@ -64,10 +66,11 @@ host, they can't be read."""
         if params["as_json"] or "--json" in flags:
             self.outstream.write(json.dumps(found, indent=2) + "\n")
             return 0
-        head = ("SERVICE", "ID", "TIME", "SIZE", "ADDED", "HIVE", "KIND", "TESTED")
+        copies = tuple(run.stage.site.backup.named_copies) if run.stage.site.backup is not None else ()
+        head = (*_HEAD[:-1], *(["OFF SITE"] if copies else []), _HEAD[-1])
         lines = table(
             head,
-            [[(text, "") for text in _row(each, backups.zone)] for each in found],
+            [[(text, "") for text in _row(each, backups.zone, copies)] for each in found],
             coloured=is_coloured(self.outstream),
             width=width_of(self.outstream),
             yields="TESTED",
@@ -104,8 +107,8 @@ host, they can't be read."""
         return 0
 
 
-def _row(generation: Mapping[str, Any], zone: tzinfo) -> tuple[str, ...]:
-    """Return a generation's line, with times of a time zone."""
+def _row(generation: Mapping[str, Any], zone: tzinfo, copies: Sequence[str]) -> tuple[str, ...]:
+    """Return a generation's line, with times of a time zone, and with the places off the site if there are some."""
     test = generation["test"]
     tested = "-" if test is None else local_time(test["at"], zone) if test["ok"] else f"failed: {test['why']}"
     wrong = " (its clock was wrong)" if generation["clock_is_wrong"] else ""
@@ -117,5 +120,15 @@ def _row(generation: Mapping[str, Any], zone: tzinfo) -> tuple[str, ...]:
         size_words(int(generation["added"] or 0)),
         f"{generation['host']}{wrong}",
         generation["kind"],
+        *([_off_site(generation, zone, copies)] if copies else []),
         tested,
     )
+
+
+def _off_site(generation: Mapping[str, Any], zone: tzinfo, copies: Sequence[str]) -> str:
+    """Return since when each place off the site has a generation; `no` for one that has it not yet."""
+    since = generation.get("copies") or {}
+    words = {name: local_time(since[name], zone) if since.get(name) else "no" for name in copies}
+    if len(copies) == 1 or not any(since.get(name) for name in copies):
+        return next(iter(words.values()))
+    return ", ".join(f"{name} {text}" for name, text in words.items())

@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from agent.backup.notes import SEAL, VERIFIED, data_tags, note_tags
 from agent.backup.repository import repositories
 from agent.backup.repository.generations import Generation, listing
 from agent.backup.repository.keeping import Upkeep
+from agent.backup.repository.off_site import copied_since
 from agent.backup.repository.site_files import save_site
 from agent.backup.repository.transport import fetch, share
 from agent.errors import AgentError
@@ -187,6 +189,11 @@ def test_a_copy_off_the_site_brings_all_back(place: Place) -> None:
     copies = (place.copy,)
     assert place.upkeep(copies=copies).keep()["copied"] == 2
     assert place.upkeep(copies=copies).keep()["copied"] == 0
+    there = replace(place.config, copies=copies)
+    since = [copied_since(there, each, place.root / "off-site.json")["away"] for each in ids]
+    assert all(
+        each is not None and time.time() - datetime.fromisoformat(each).timestamp() < 60 for each in since
+    )
     shutil.rmtree(place.config.root)
     repositories.ensure(place.config)
     assert place.there() == []
@@ -208,6 +215,10 @@ def test_what_fails_keeps_nothing_else_from_being_done(place: Place) -> None:
     copies = (place.copy,)
     assert "copy away" in place.upkeep(copies=copies).keep()["failed"]
     first = json.loads((place.root / "status.json").read_text())
+    [kept] = place.there()
+    assert copied_since(replace(place.config, copies=copies), kept.id, place.root / "off-site.json") == {
+        "away": None
+    }
     assert {"repositories", "listing", "forget", "prune", "check"} <= first["done"].keys()
     place.upkeep(copies=copies).keep()
     again = json.loads((place.root / "status.json").read_text())

@@ -12,6 +12,7 @@ from agent.backup.hive.journal import STATE, Journal
 from agent.backup.repository import repositories
 from agent.backup.repository.copy_retention import trim
 from agent.backup.repository.generations import Generation, Listing, listing
+from agent.backup.repository.off_site import OFF_SITE, note_copied
 from agent.backup.repository.policy import Stored, kept
 from agent.backup.repository.site_files import save_site
 from agent.errors import AgentError, reason_of
@@ -119,6 +120,8 @@ class Upkeep:
             if wanted:
                 self.output.say(f"{copy.name}: copying {len(wanted)} snapshots of {hive}")
                 restic.copy_to(target, wanted)
+        note = self.status.with_name(OFF_SITE)
+        note_copied(copy, [each.id for each in found.generations], self.now(), note)
         return count
 
     def _forget(self, found: Listing) -> int:
