@@ -111,6 +111,7 @@ def left(site: Site, host: str) -> str:
     )
 
 
+@pytest.mark.disaster("a hive with a volume, and another one is to have it")
 def test_a_volume_is_brought_from_its_backup_to_another_hive(site: Site) -> None:
     """Its hive is lost; the command is killed again and again; rows of the backup are there, and first data is not."""
     write(site, "hive0", "saved")
