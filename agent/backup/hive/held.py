@@ -8,7 +8,7 @@ from typing import Any
 
 from agent.backup.hive.death_watch import in_case_of_death
 from agent.backup.hive.journal import Journal, paused
-from agent.backup.hive.task_container import runs_somewhere
+from agent.backup.hive.task_container import containers_here, runs_somewhere
 from agent.errors import AgentError
 from agent.host.engine_socket import EngineSocket
 
@@ -46,7 +46,8 @@ def held(
     journal = note or paused()
     content: dict[str, Any] = {"by": os.getpid()}
     if consistency == "pause":
-        content |= {"paused": container}
+        # All that are here: they have the same volume.
+        content |= {"service": service, "paused": containers_here(engine, service)}
     else:
         replicas = replicas_of(engine, service)
         if replicas is None:
@@ -59,7 +60,8 @@ def held(
         try:
             # Inside: one that does not answer in time may have been paused, or be stopping, all the same.
             if consistency == "pause":
-                engine.ask("POST", f"/containers/{container}/pause")
+                for each in content["paused"]:
+                    engine.ask("POST", f"/containers/{each}/pause")
             else:
                 scale(engine, service, 0)
             yield
@@ -84,9 +86,10 @@ def _must_hold(is_held: bool, service: str) -> None:  # noqa: FBT001 - what is a
 
 def _is_held(engine: EngineSocket, content: Mapping[str, Any]) -> bool:
     """Return whether what a job holds is held still."""
-    if container := content.get("paused"):
-        details = engine.ask("GET", f"/containers/{container}/json", allowed=(404,))
-        return details is not None and bool(details["State"]["Paused"])
+    if "paused" in content:
+        # Another one has the same volume.
+        is_alone = containers_here(engine, content["service"]) == content["paused"]
+        return is_alone and all(_is_paused(engine, each) for each in content["paused"])
     service = content["stopped"]
     return replicas_of(engine, service) == 0 and not _has_tasks(engine, service)
 
@@ -115,18 +118,26 @@ def let_go(engine: EngineSocket, note: Journal | None = None) -> list[str]:
     if content is None:
         return []
     said = []
-    if container := content.get("paused"):
+    stuck = []
+    for container in content.get("paused", ()):
         # Not paused (any more), or gone: then nothing is left to be done.
         engine.ask("POST", f"/containers/{container}/unpause", allowed=(404, 409, 500))
-        details = engine.ask("GET", f"/containers/{container}/json", allowed=(404,))
-        if details is not None and details["State"]["Paused"]:
-            raise AgentError(f"container {container[:12]} stays paused: docker unpause {container[:12]}")
+        if _is_paused(engine, container):
+            stuck.append(container[:12])
         said.append(f"container {container[:12]} runs on")
+    if stuck:
+        raise AgentError(f"container {', '.join(stuck)} stays paused: docker unpause {' '.join(stuck)}")
     if service := content.get("stopped"):
         scale(engine, service, int(content["replicas"]))
         said.append(f"service {service} has {content['replicas']} tasks again")
     journal.clear()
     return said
+
+
+def _is_paused(engine: EngineSocket, container: str) -> bool:
+    """Return whether a container is paused; one that is gone is not."""
+    details = engine.ask("GET", f"/containers/{container}/json", allowed=(404,))
+    return details is not None and bool(details["State"]["Paused"])
 
 
 def replicas_of(engine: EngineSocket, service: str) -> int | None:

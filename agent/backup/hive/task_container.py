@@ -31,6 +31,23 @@ def container_here(engine: EngineSocket, service: str) -> str | None:
     return str(lowest["Status"]["ContainerStatus"]["ContainerID"])
 
 
+def containers_here(engine: EngineSocket, service: str) -> list[str]:
+    """Return all containers of a service on this host that may write: of running tasks, and of those that begin to.
+
+    Raises:
+        AgentError: The engine does not answer, or the swarm has no leader.
+
+    """
+    node = engine.ask("GET", "/info")["Swarm"]["NodeID"]
+    tasks = engine.ask("GET", "/tasks", filters={"service": [service]}, allowed=(404,)) or []
+    found = {
+        str((task["Status"].get("ContainerStatus") or {}).get("ContainerID", ""))
+        for task in tasks
+        if task["NodeID"] == node and task["Status"]["State"] in {"starting", _RUNNING}
+    }
+    return sorted(found - {""})
+
+
 def runs_somewhere(engine: EngineSocket, service: str) -> bool:
     """Return whether a hive has a running task of a service."""
     filters = {"service": [service], "desired-state": [_RUNNING]}

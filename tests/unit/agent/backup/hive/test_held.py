@@ -14,8 +14,13 @@ from agent.host.engine_socket import EngineSocket
 from tests.rig import wait_until
 
 
+def task(container: str, *, state: str = "running", node: str = "here") -> Any:
+    """Return a task of the service as the swarm tells of it."""
+    return {"NodeID": node, "Status": {"State": state, "ContainerStatus": {"ContainerID": container}}}
+
+
 class Engine(EngineSocket):
-    """An engine with one container and one service; what is named in `refused` has its effect, and no answer.
+    """An engine with one service; what is named in `refused` has its effect, and no answer.
 
     Args:
         refused: The end of a path.
@@ -26,30 +31,43 @@ class Engine(EngineSocket):
     def __init__(self, refused: str = "", *, stuck: bool = False) -> None:
         super().__init__()
         self.refused, self.stuck = refused, stuck
-        self.paused, self.replicas = False, 2
-        self.tasks: list[Any] = []
+        self.asleep: set[str] = set()
+        self.tasks, self.replicas = [task("c1"), task("c9", node="elsewhere")], 2
+
+    @property
+    def paused(self) -> bool:
+        """Whether the container is paused."""
+        return "c1" in self.asleep
 
     def ask(self, method: str, path: str, **options: Any) -> Any:
         """Answer for the container and the service."""
         answer: Any = None
-        if path.endswith("/pause"):
-            self.paused = True
-        elif path.endswith("/unpause"):
-            self.paused = self.paused and self.stuck
+        if path.startswith("/containers/"):
+            answer = self.container(method, *path.split("/")[2:])
         elif path.endswith("/update"):
             self.replicas = options["body"]["Mode"]["Replicated"]["Replicas"]
         elif path.startswith("/services/"):
             mode = {"Replicated": {"Replicas": self.replicas}}
             answer = {"ID": "s1", "Version": {"Index": 7}, "Spec": {"Mode": mode}}
         elif path == "/tasks":
-            answer = self.tasks
+            answer = self.tasks if self.replicas else []
         else:
-            assert (method, path) == ("GET", "/containers/c1/json")
-            answer = {"State": {"Paused": self.paused}}
+            assert (method, path) == ("GET", "/info")
+            answer = {"Swarm": {"NodeID": "here"}}
         if self.refused and path.endswith(self.refused):
             self.refused = ""
             raise AgentError("the Docker Engine does not answer")
         return answer
+
+    def container(self, method: str, name: str, verb: str) -> Any:
+        """Pause a container, wake it, or tell of it."""
+        if verb == "pause":
+            self.asleep.add(name)
+        elif verb == "unpause":
+            self.asleep -= set() if self.stuck else {name}
+        else:
+            assert (method, verb) == ("GET", "json")
+        return {"State": {"Paused": name in self.asleep}}
 
 
 @pytest.mark.parametrize(("consistency", "refused"), [("pause", "/pause"), ("stop", "/update")])
@@ -71,7 +89,7 @@ def test_what_stays_paused_stays_noted(tmp_path: Path) -> None:
         held(engine, "web", "c1", "pause", note),
     ):
         assert engine.paused
-    assert note.read() == {"paused": "c1", "by": os.getpid()}
+    assert note.read() == {"paused": ["c1"], "service": "web", "by": os.getpid()}
     engine.stuck = False
     assert let_go(engine, note) == ["container c1 runs on"]
     assert note.read() is None
@@ -85,8 +103,20 @@ def test_a_service_that_is_started_meanwhile(tmp_path: Path, consistency: str) -
         pytest.raises(AgentError, match="web was started, deployed or moved while its files were read"),
         held(engine, "web", "c1", consistency, note),
     ):
-        engine.paused, engine.replicas = False, 2
-    assert (engine.paused, engine.replicas, note.read()) == (False, 2, None)
+        engine.asleep, engine.replicas = set(), 2
+    assert (engine.asleep, engine.replicas, note.read()) == (set(), 2, None)
+
+
+def test_all_containers_of_the_hive_are_paused(tmp_path: Path) -> None:
+    """They have one volume; also one that only starts, and none that ended. One that comes meanwhile is seen."""
+    engine, note = Engine(), Journal(tmp_path / "held.json")
+    engine.tasks += [task("c2", state="starting"), task("c3", state="failed"), task("", state="starting")]
+    with held(engine, "web", "c1", "pause", note):
+        assert engine.asleep == {"c1", "c2"}
+    assert not engine.asleep
+    with pytest.raises(AgentError, match="web was started"), held(engine, "web", "c1", "pause", note):
+        engine.tasks.append(task("c4", state="starting"))
+    assert not engine.asleep
 
 
 def test_nobody_started_it(tmp_path: Path) -> None:
@@ -102,33 +132,34 @@ def test_nobody_started_it(tmp_path: Path) -> None:
 
 
 class FileEngine(Engine):
-    """An engine whose container is a file: there while it is paused. Two processes see the same.
+    """An engine whose paused containers are files, so that two processes see the same.
 
     Args:
-        file: The file.
+        directory: Where.
 
     """
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
+    def __init__(self, directory: Path) -> None:
         super().__init__()
+        self.directory = directory
 
-    @property
-    def paused(self) -> bool:
-        """Whether the container is paused."""
-        return self.file.exists()
-
-    @paused.setter
-    def paused(self, value: bool) -> None:
-        if value:
-            self.file.touch()
-        else:
-            self.file.unlink(missing_ok=True)
+    def container(self, method: str, name: str, verb: str) -> Any:
+        """Pause a container, wake it, or tell of it."""
+        self.asleep = {path.name for path in self.directory.iterdir()}
+        answer = super().container(method, name, verb)
+        for each in ("c1", "c2"):
+            if each in self.asleep:
+                (self.directory / each).touch()
+            else:
+                (self.directory / each).unlink(missing_ok=True)
+        return answer
 
 
 def test_a_job_that_is_killed(tmp_path: Path) -> None:
     """With its whole group, by SIGKILL: the container runs on at once, and not when the next job comes."""
-    engine, note = FileEngine(tmp_path / "paused"), Journal(tmp_path / "held.json")
+    (asleep := tmp_path / "asleep").mkdir()
+    engine, note = FileEngine(asleep), Journal(tmp_path / "held.json")
+    engine.tasks.append(task("c2"))
     job = os.fork()
     if job == 0:
         os.setsid()
@@ -136,4 +167,4 @@ def test_a_job_that_is_killed(tmp_path: Path) -> None:
             os.killpg(0, signal.SIGKILL)
     assert os.waitstatus_to_exitcode(os.waitpid(job, 0)[1]) == -signal.SIGKILL
     wait_until(lambda: note.read() is None, "the note to be gone")
-    assert not engine.paused
+    assert not list(asleep.iterdir())
