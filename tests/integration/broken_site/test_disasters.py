@@ -116,7 +116,8 @@ def test_the_repository_host(zone: Example, tmp_path: Path) -> None:
         text = restored(zone, "from=away", f"at={old[-1]['id']}")
         assert " snapshots are here from away" in text, text
         assert rows(zone) == saved
-        assert [each["id"] for each in generations(zone)][: len(old)] == [each["id"] for each in old]
+        # The place may have some that the repository host had forgotten.
+        assert {each["id"] for each in old} < {each["id"] for each in generations(zone)}
         restored(zone, f"at={new}")
         resolves(zone, {"saved": ["192.0.2.41"], "unsaved": ["192.0.2.42"]})
     zone.settle()
