@@ -15,7 +15,12 @@ from agent.backup.hive.dumps import dump
 from agent.backup.hive.held import held
 from agent.backup.hive.service_revisions import revisions_of
 from agent.backup.hive.suspended import check_not_suspended
-from agent.backup.hive.task_container import container_here, runs_somewhere, volume_directory
+from agent.backup.hive.task_container import (
+    container_here,
+    has_volume,
+    runs_somewhere,
+    volume_directory,
+)
 from agent.backup.notes import SEAL, data_tags, note_tags
 from agent.backup.restic import Restic
 from agent.errors import AgentError, reason_of
@@ -96,7 +101,7 @@ class HiveBackup:
         if runs_somewhere(self.engine, service.name):
             return False
         volumes = [script.volume for script in service.scripts if script.volume]
-        here = bool(volumes) and all(volume_directory(self.engine, volume) is not None for volume in volumes)
+        here = bool(volumes) and all(has_volume(self.engine, volume) for volume in volumes)
         if len(volumes) < len(service.scripts) and (here or not volumes):
             raise AgentError(f"service {service.name} has no running task, which its backup_scripts need")
         return here

@@ -11,7 +11,7 @@ from agent.backup.hive import journal
 from agent.backup.hive.dump_loading import healthy_container, load_generation
 from agent.backup.hive.held import replicas_of, scale, version_of
 from agent.backup.hive.restored import Restoration
-from agent.backup.hive.task_container import container_here, volume_directory
+from agent.backup.hive.task_container import container_here, has_volume
 from agent.errors import AgentError
 
 _GLOBAL = "it runs on each hive, so that it can't be stopped here alone"
@@ -122,7 +122,6 @@ def where(restoration: Restoration) -> dict[str, Any]:
     ]
     return {
         "runs": container_here(restoration.engine, restoration.service) is not None,
-        "volumes": bool(volumes)
-        and all(volume_directory(restoration.engine, each) is not None for each in volumes),
+        "volumes": bool(volumes) and all(has_volume(restoration.engine, each) for each in volumes),
         "pending": Restore(restoration).pending()[:8],
     }

@@ -8,6 +8,8 @@ from agent.errors import AgentError
 from agent.host.engine_socket import EngineSocket
 
 SERVICE_LABEL = "com.docker.swarm.service.name"
+NAME_LABEL, VOLUME_LABEL = "skep.name", "skep.volume."
+"""On a volume: its name in site.toml. On a hive's node, with such a name behind it: `true` if its data is there."""
 _RUNNING = "running"
 
 
@@ -89,6 +91,27 @@ def volume_directory(engine: EngineSocket, volume: str) -> str | None:
             f"volume {volume}: its device is mounted only while a container uses it, and none does: start the service"
         )
     return str(found["Mountpoint"])
+
+
+def has_volume(engine: EngineSocket, volume: str) -> bool:
+    """Return whether this host has a volume's data, and not a copy that it left when it went to another hive.
+
+    Raises:
+        AgentError: The engine does not answer, or the swarm has no leader; its device is not mounted now.
+
+    """
+    if volume_directory(engine, volume) is None:
+        return False
+    name = (engine.ask("GET", f"/volumes/{volume}").get("Labels") or {}).get(NAME_LABEL)
+    if not name:
+        return True
+    # In the middle of a move it is the hive whose copy is whole that has the label.
+    having = {
+        str(node["ID"])
+        for node in engine.ask("GET", "/nodes")
+        if (node["Spec"].get("Labels") or {}).get(f"{VOLUME_LABEL}{name}") == "true"
+    }
+    return not having or engine.ask("GET", "/info")["Swarm"]["NodeID"] in having
 
 
 def is_plain(engine: EngineSocket, volume: str) -> bool:
