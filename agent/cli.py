@@ -9,6 +9,7 @@ from typing import Any
 
 from agent.backup import config as configuration
 from agent.backup.hive import journal
+from agent.backup.hive.backup_schedule import note_schedule
 from agent.backup.hive.dump_loading import load_generation
 from agent.backup.hive.release import release
 from agent.backup.hive.restored import Restoration
@@ -66,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--kind", default="scheduled", choices=["scheduled", "asked", "before-restore"])
     verb("release", _release)
     verb("status", _status)
+    verb("schedule", _schedule)
     for name, do in (("read", _read), ("swap", _swap), ("load", _load), ("verify", _verify)):
         added = verb(name, do, "id")
         added.add_argument("--service", required=True)
@@ -146,6 +148,11 @@ def _status(words: Words, output: Output) -> Any:
     directory = journal.STATE / "status"
     services = [read_json(path) for path in sorted(directory.glob("*.json"))] if directory.is_dir() else []
     return {"services": [each for each in services if each], "repository": read_status()}
+
+
+def _schedule(words: Words, output: Output) -> Any:
+    del words, output
+    return note_schedule(configuration.hive_config())
 
 
 def _restoration(words: Words, output: Output) -> Any:

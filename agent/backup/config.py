@@ -78,6 +78,7 @@ class HiveConfig:
         spool: The directory that dumps are written to.
         verify: How often a service's newest generation is tried: `daily`, `weekly`, `monthly`, `never`.
         services: Name to the service.
+        schedule: When its data is saved, as systemd's `OnCalendar`.
 
     """
 
@@ -89,6 +90,7 @@ class HiveConfig:
     spool: Path
     verify: str
     services: Mapping[str, ServiceData]
+    schedule: str = ""
 
     def service(self, name: str) -> ServiceData:
         """Return a service.
@@ -124,6 +126,7 @@ def hive_config(path: Path = HIVE_CONFIG) -> HiveConfig:
         spool=Path(content["spool"]),
         verify=content["verify"],
         services=services,
+        schedule=content.get("schedule", ""),
     )
 
 

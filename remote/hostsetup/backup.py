@@ -312,6 +312,7 @@ def _hive_step(stage: Stage, host: Host, secrets: StageSecrets) -> HostStep:
         "ca": "/etc/skep/ca.crt",
         "spool": _SPOOL,
         "verify": backup.verify,
+        "schedule": backup.schedule,
         "services": {
             name: [_script(stage, each) for each in service.backup_scripts]
             for name, service in stage.services.items()

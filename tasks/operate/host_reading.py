@@ -29,7 +29,7 @@ sed -n 's/^\(MemTotal\|MemAvailable\): */memory \1 /p' /proc/meminfo
 for path in / @ROOT@; do [ -d "$path" ] && echo "disk $path $(df -Pk "$path" | tail -n 1)"; done
 for path in / @ROOT@; do [ -d "$path" ] && echo "inodes $path $(df -Pi "$path" | tail -n 1)"; done
 [ -e /run/reboot-required ] && echo reboot
-for file in @JOBS@/status/*.json @JOBS@/repository.json; do
+for file in @JOBS@/status/*.json @JOBS@/schedule.json @JOBS@/repository.json; do
     [ -e "$file" ] && echo "job $(tr -d '\n' <"$file")"
 done
 out=$(mktemp -d)
@@ -106,7 +106,8 @@ class HostReading:
         disks: Path to its file system: the root, and Docker's directory.
         volumes: Volume to its fill.
         wants_reboot: Whether an update asks for a restart.
-        jobs: How the last jobs of skep's agent ended there: a service's backup, the upkeep of all backups.
+        jobs: How the last jobs of skep's agent ended there: a service's backup, the upkeep of all backups; and when
+            backups are due.
 
     """
 

@@ -90,10 +90,12 @@ class Upkeep:
         since = {
             name: before.get("failed", {}).get(name, {}).get("since", int(self.now())) for name in failed
         }
+        newest = _newest(found[0]) if found else before.get("newest", {})
         Journal(self.status).write(
             {
                 "done": done,
                 "grows": grows,
+                "newest": newest,
                 "failed": {name: {"why": why, "since": since[name]} for name, why in failed.items()},
             }
         )
@@ -174,6 +176,11 @@ class Upkeep:
             self.output.say(f"{hive}: checking, and reading {_CHECKED_PART} of the data")
             restic.check(_CHECKED_PART)
         return 0
+
+
+def _newest(found: Listing) -> dict[str, int]:
+    """Return when the newest generation of each service arrived, in seconds since 1970."""
+    return {each.service: int(each.arrived.timestamp()) for each in found.generations}
 
 
 def _home(generation: Generation) -> str:

@@ -13,3 +13,11 @@ if systemctl is-active --quiet skep-backup.timer && written /etc/systemd/system/
     restart_unit backup_hive
 fi
 enable_unit backup_hive
+
+# When the first ones are due, so that those that don't come are missed.
+if ! python3 -I /usr/local/lib/skep/agent.pyz backup schedule >/tmp/skep-backup.$$ 2>&1; then
+    tail -n 3 /tmp/skep-backup.$$ >&2
+    rm -f /tmp/skep-backup.$$
+    exit 1
+fi
+rm -f /tmp/skep-backup.$$

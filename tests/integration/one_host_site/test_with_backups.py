@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -266,6 +267,9 @@ def test_the_timers(store: OneHost) -> None:
     timers = store.on_host("systemctl list-timers --all --no-legend")
     assert "skep-backup.timer" in timers
     assert "skep-backup-keep.timer" in timers
+    due = json.loads(store.on_host("cat /var/lib/skep/backup/schedule.json"))
+    assert (due["schedule"], due["period"], list(due["first"])) == ("Sun 04:00", 7 * 86_400, ["store"])
+    assert due["first"]["store"] > time.time()
     store.on_host("systemctl start skep-backup.service && systemctl start skep-backup-keep.service")
     newest = listed(store)[-1]
     assert newest["kind"] == "scheduled"

@@ -51,7 +51,6 @@ def job(**changes: Any) -> dict[str, Any]:
     [
         ([], []),
         ([job()], []),
-        ([job(last_good=NOW - 3 * DAY)], ["web: its last backup is 3 d old"]),
         (
             [job(error="script db: backup_command ended with 1", since=NOW - 2 * DAY)],
             ["web: its backup has failed for 2 d: script db: backup_command ended with 1"],
@@ -64,8 +63,61 @@ def job(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_what_is_said(jobs: list[dict[str, Any]], expected: list[str]) -> None:
-    """A failure since when, an old one, the upkeep's; nothing of a service that was never saved or is gone."""
+    """A failure since when, the upkeep's; nothing of a service that is gone, or where no host tells what is due."""
     assert problems(hive0=jobs) == expected
+
+
+def due(
+    period: int | None = DAY, first: int | None = NOW - 30 * DAY, schedule: str = "01:00"
+) -> dict[str, Any]:
+    """Return when a hive says that backups are due."""
+    return {"schedule": schedule, "period": period, "first": {"web": first}}
+
+
+def upkeep(**newest: int) -> dict[str, Any]:
+    """Return what the repository host has."""
+    return {"done": {}, "failed": {}, "newest": newest}
+
+
+@pytest.mark.parametrize(
+    ("last", "note", "said"),
+    [
+        (2 * DAY + 3000, due(), False),
+        (2 * DAY + 4000, due(), True),
+        (10 * DAY, due(7 * DAY), False),
+        (15 * DAY, due(7 * DAY), True),
+        (6 * 3600, due(3600), True),
+        (300 * DAY, due(None), False),
+        (300 * DAY, due(schedule="Sun 04:00"), False),
+    ],
+)
+def test_an_old_one(last: int, note: dict[str, Any], said: bool) -> None:  # noqa: FBT001 - a column of the table
+    """Older than two periods of its schedule and an hour; nothing where that comes once, or is not applied yet."""
+    found = problems(hive0=[note, job(last_good=NOW - last)])
+    assert [line.startswith("web: its last backup is ") for line in found] == [True] * said
+
+
+@pytest.mark.parametrize(
+    ("first", "newest", "said"),
+    [
+        (NOW - 3000, {}, []),
+        (NOW - 2 * DAY, {}, ["web: never backed up, though due 2 d ago (doit backup web)"]),
+        (NOW - 2 * DAY, {"web": NOW - DAY}, []),
+        (NOW - 9 * DAY, {"web": NOW - 9 * DAY}, ["web: its last backup is 9 d old"]),
+        (NOW + DAY, {}, []),
+        (None, {}, []),
+    ],
+)
+def test_one_that_was_never_made(first: int | None, newest: dict[str, int], said: list[str]) -> None:
+    """It is missed once it was due; what a hive that is gone has made counts as well."""
+    assert problems(hive0=[due(first=first)], repository=[upkeep(**newest)]) == said
+
+
+def test_who_knows_a_service_for_the_longest() -> None:
+    """A hive that came later does not put off the time; without the repository host's word nothing is never made."""
+    early, late = due(first=NOW - 2 * DAY), due(first=NOW + DAY)
+    assert len(problems(hive0=[late], hive1=[early], repository=[upkeep()])) == 1
+    assert problems(hive0=[early], hive1=[late]) == []
 
 
 def test_the_hive_that_saved_it_last_speaks_for_a_service() -> None:
