@@ -113,6 +113,8 @@ def _check_script(
                 f"{path}.volume: {toml_text(script.volume)} is mounted from elsewhere (driver_opts), so that its files "
                 "can't be changed as a whole: write directory, or a backup_command"
             )
+    if script.timeout < 1:
+        yield f"{path}.timeout: a command needs a second at least (the default is '6h')"
     if script.consistency != "none" and not script.volume:
         yield f"{path}.consistency: is for a volume: a command sees to that itself"
     if script.consistency == "stop" and service.is_global:

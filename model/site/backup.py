@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from model.site.base import Frozen, Label, Name, Variable
+from model.units import Seconds
 
 
 class Keep(Frozen, frozen=True):
@@ -67,7 +68,7 @@ class Backup(Frozen, frozen=True):
         return {copy.name or f"copy{i}": copy for i, copy in enumerate(self.copies)}
 
 
-class BackupScript(Frozen, frozen=True):
+class BackupScriptBase(Frozen, frozen=True):
     """One part of a service's data: what a command writes, or the files of a volume or directory."""
 
     name: Annotated[Label, Meta(description="The part's name, by which generations have it.")] = "backup"
@@ -141,14 +142,6 @@ class BackupScript(Frozen, frozen=True):
         ]
         | None
     ) = None
-    timeout: Annotated[
-        int,
-        Meta(
-            ge=1,
-            le=604_800,
-            description="How many seconds a command may be at work without writing anything.",
-        ),
-    ] = 21_600
     cleanup_days_before: (
         Annotated[
             int,
@@ -161,3 +154,9 @@ class BackupScript(Frozen, frozen=True):
         ]
         | None
     ) = None
+
+
+class BackupScript(BackupScriptBase, frozen=True):
+    """One part of a service's data: what a command writes, or the files of a volume or directory."""
+
+    timeout: Seconds = 21_600.0

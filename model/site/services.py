@@ -214,10 +214,6 @@ class ServiceBase(Frozen, frozen=True):
             "theirs does not deploy this one again."
         ),
     ] = []
-    backup_scripts: Annotated[
-        list[BackupScript],
-        Meta(description="The parts of the service's data that are saved ([backup.md](backup.md))."),
-    ] = []
     try_: Annotated[
         list[str],
         Meta(
@@ -378,6 +374,7 @@ class Service(ServiceBase, frozen=True):
     restart_config: RestartConfig = RestartConfig()
     update_config: UpdateConfig = UpdateConfig()
     rollback_config: RollbackConfig = RollbackConfig()
+    backup_scripts: list[BackupScript] = []
     stop_grace_period: Seconds = 10.0
     converge_timeout: Seconds = 300.0
 

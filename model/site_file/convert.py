@@ -135,6 +135,10 @@ def service(
         restart_config=_restart_config(table.restart_config),
         update_config=_rollout(types.UpdateConfig, table.update_config),
         rollback_config=_rollout(types.RollbackConfig, table.rollback_config),
+        backup_scripts=[
+            _with(types.BackupScript, script, timeout=seconds(script.timeout))
+            for script in table.backup_scripts
+        ],
         stop_grace_period=seconds(table.stop_grace_period),
         converge_timeout=seconds(table.converge_timeout),
     )

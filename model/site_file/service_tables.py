@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from model.site.backup import BackupScriptBase
 from model.site.base import Frozen, Name, Port
 from model.site.images import RoleUse
 from model.site.secrets import ConfigUse, SecretUse
@@ -231,6 +232,15 @@ class ServiceNetwork(Frozen, frozen=True):
     aliases: Annotated[list[str], Meta(description="Further names of the service in this network.")] = []
 
 
+class BackupScriptTable(BackupScriptBase, frozen=True):
+    """One part of a service's data: what a command writes, or the files of a volume or directory."""
+
+    timeout: Annotated[
+        Duration,
+        Meta(description="How long a command may be at work without writing anything, as in `30m`."),
+    ] = "6h"
+
+
 class ServiceTable(ServiceBase, frozen=True):
     """A Swarm service."""
 
@@ -306,6 +316,10 @@ class ServiceTable(ServiceBase, frozen=True):
     rollback_config: Annotated[
         RollbackConfigTable, Meta(description="How a service goes back when an update fails.")
     ] = RollbackConfigTable()
+    backup_scripts: Annotated[
+        list[BackupScriptTable],
+        Meta(description="The parts of the service's data that are saved ([backup.md](backup.md))."),
+    ] = []
     stop_grace_period: Annotated[
         Duration,
         Meta(description="How long containers may take to end, as in `60s`. Then they are killed."),

@@ -74,6 +74,16 @@ def test_what_is_no_calendar_is_refused(text: str) -> None:
             'backup_scripts = [{ backup_command = "dump", consistency = "pause" }]\n',
             "services.web.backup_scripts[0].consistency: is for a volume",
         ),
+        (
+            "",
+            'backup_scripts = [{ backup_command = "dump", timeout = "0s" }]\n',
+            "services.web.backup_scripts[0].timeout: a command needs a second at least",
+        ),
+        (
+            "",
+            'backup_scripts = [{ backup_command = "dump", timeout = 60 }]\n',
+            "services.web.backup_scripts[0].timeout: ",
+        ),
     ],
 )
 def test_a_mistake_has_its_path_and_a_way_out(site_dir: Path, more: str, scripts: str, problem: str) -> None:

@@ -38,6 +38,13 @@ def test_defaults_are_the_same() -> None:
     assert convert.stage(tables.VagrantStageTable()) == types.VagrantStage()
     made = service_of({"image": "a:1", "healthcheck": {"test": "true"}})
     assert made == types.Service(image="a:1", healthcheck=types.Healthcheck(test="true"))
+    made = service_of(
+        {"image": "a:1", "backup_scripts": [{"volume": "data"}, {"volume": "b", "timeout": "30m"}]}
+    )
+    assert made.backup_scripts == [
+        types.BackupScript(volume="data"),
+        types.BackupScript(volume="b", timeout=1800.0),
+    ]
     iron: dict[str, object] = {"networks": [types.InstallNetwork(interface="eth0")], "target": "/dev/sda"}
     made_of_iron = convert.stage(
         msgspec.convert(iron | {"provider": "kickstart"}, tables.KickstartStageTable)

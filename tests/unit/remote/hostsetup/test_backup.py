@@ -26,7 +26,9 @@ SITE: dict[str, Any] = {
         "web": {
             "image": "web",
             "volumes": [{"source": "data", "target": "/data"}],
-            "backup_scripts": [{"name": "files", "volume": "data", "consistency": "pause"}],
+            "backup_scripts": [
+                {"name": "files", "volume": "data", "consistency": "pause", "timeout": "1h30m"}
+            ],
         }
     },
     "backup": {
@@ -113,7 +115,7 @@ def test_what_a_hive_saves(secrets: StageSecrets) -> None:
     step = of_host(stage_of(schedule="Sun 04:00"), "hive0", secrets)["backup_hive"]
     config = json.loads(content(step, "/etc/skep/backup.json"))
     assert config["services"] == {
-        "web": [{"name": "files", "volume": "data", "consistency": "pause", "timeout": 21600}]
+        "web": [{"name": "files", "volume": "data", "consistency": "pause", "timeout": 5400}]
     }
     timer = content(step, "/etc/skep/backup-hive.timer")
     assert "OnCalendar=Sun 04:00\n" in timer
