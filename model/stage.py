@@ -298,7 +298,7 @@ class Stage:
     def backup_secrets(self) -> set[str]:
         """The names of the secrets by which copies of backups leave the site."""
         copies = self.site.backup.copies if self.site.backup is not None else []
-        return {name for copy in copies for name in copy.secrets.values()}
+        return {name for copy in copies for name in (*copy.secrets.values(), *copy.files.values())}
 
     @property
     def labels(self) -> dict[str, str]:

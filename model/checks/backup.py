@@ -9,6 +9,9 @@ from model.checks.shared import no_secret
 from model.toml_text import key_path, toml_text
 
 SITE_SERVICE = "site"
+_OWN = ("/etc/skep/", "/var/lib/skep/", "/var/lib/skep-backup/")
+"""Directories of the repository host's that skep alone writes to."""
+_FILE = re.compile(r"(/[A-Za-z0-9_.:@+-]+)+")
 _WORDS = frozenset(
     {
         *(
@@ -79,6 +82,7 @@ def _check_copies(backup: types.Backup, site: types.Site) -> Iterator[str]:
     names = [copy.name or f"copy{i}" for i, copy in enumerate(backup.copies)]
     for twice in dict.fromkeys(name for name in names if names.count(name) > 1):
         yield f"backup.copies: {toml_text(twice)} occurs twice: give each a name of its own"
+    written: dict[str, str] = {}
     for i, copy in enumerate(backup.copies):
         path = f"backup.copies[{i}]"
         for variable, secret in copy.secrets.items():
@@ -87,11 +91,36 @@ def _check_copies(backup: types.Backup, site: types.Site) -> Iterator[str]:
                 yield f"{path}.{where}: {no_secret(site.secrets)}"
             if variable in copy.environment:
                 yield f"{path}.{where}: {variable} is in environment as well: take one of them out"
+        yield from _check_files(path, copy, site, written)
         for variable in (*copy.secrets, *copy.environment):
             if variable.startswith("RESTIC_"):
                 yield f"{path}: {variable} is skep's own: take it out (the copies' password is doit backups key)"
         if templates.is_template(copy.repository):
             yield f"{path}.repository: templates are not rendered here: write it out"
+
+
+def _check_files(
+    path: str, copy: types.BackupCopy, site: types.Site, written: dict[str, str]
+) -> Iterator[str]:
+    """Yield the mistakes in the files of a place off the site.
+
+    Args:
+        path: The place's path in site.toml.
+        copy: The place.
+        site: The site.
+        written: The files of the places before it, each with its secret; takes those of this one.
+
+    """
+    for file, secret in copy.files.items():
+        where = f"{path}.{key_path(['files', file])}"
+        if secret not in site.secrets:
+            yield f"{where}: {no_secret(site.secrets)}"
+        if not _FILE.fullmatch(file) or {".", ".."} & {*file.split("/")}:
+            yield f"{where}: write the file's whole path, as in /root/.ssh/id_ed25519, without blanks, . and .."
+        elif file.startswith(_OWN):
+            yield f"{where}: what is in {', '.join(_OWN)} is skep's own: take another path, as in /root"
+        if written.setdefault(file, secret) != secret:
+            yield f"{where}: another place has the secret {toml_text(written[file])} in that file: take another path"
 
 
 def _check_script(

@@ -38,6 +38,13 @@ class BackupCopy(Frozen, frozen=True):
         dict[Variable, str],
         Meta(description="Further environment variables of restic's, which are no secrets."),
     ] = {}
+    files: Annotated[
+        dict[str, Name],
+        Meta(
+            description="Files of the repository host's to the secret of `[secrets]` that each holds, as `sftp:` needs "
+            "`/root/.ssh/id_ed25519`: root alone may read them. A path that is taken out here is removed there."
+        ),
+    ] = {}
 
 
 class Backup(Frozen, frozen=True):

@@ -88,8 +88,8 @@ def _put(file: HostFile) -> str:
     """Return the lines that write a file. Base64: whatever its content, the shell sees none of it."""
     if not _PLAIN_PATH.fullmatch(file.path):
         raise ValueError(f"{file.path}: not a path that needs no quoting")
-    text = file.content.reveal() if isinstance(file.content, Secret) else file.content
-    encoded = base64.encodebytes(text.encode()).decode().rstrip("\n")
+    data = file.content.data if isinstance(file.content, Secret) else file.content.encode()
+    encoded = base64.encodebytes(data).decode().rstrip("\n")
     return f"put {file.path} {file.mode:04o} <<'END'\n{encoded}\nEND\nremember {file.path}"
 
 

@@ -15,7 +15,7 @@ from model.hosts.firewall import BACKUP_PORT
 from model.keys.digest import Inputs, flatten, sha256
 from model.secrets.backup_passwords import backup_password, repository_password, server_password
 from model.secrets.certificate import FORM, issue
-from model.secrets.secret import Secret, UnknownSecret
+from model.secrets.secret import BinarySecret, Secret, UnknownSecret
 from model.secrets.stage_secrets import StageSecrets
 from model.site import BackupScript, DockerStage
 from model.stage import Host, Stage
@@ -60,6 +60,8 @@ NoNewPrivileges=yes
 WantedBy=multi-user.target
 """
 _SERVER_FILES = "/etc/skep/backup-server"
+_COPY_FILES = "/etc/skep/backup-files"
+"""Where the repository host has the files for places off the site before they are where those want them."""
 
 _DATA_UNIT = """\
 # Made by skep: the hives' backups are on the volume of the engine's, which outlives this container.
@@ -208,7 +210,10 @@ def _keep_step(stage: Stage, secrets: StageSecrets, sources: BackupSources) -> H
         raise TypeError("there is no [backup]")
     password = backup_password(secrets)
     keep = {period: getattr(backup.keep, period) for period in backup.keep.__struct_fields__}
+    held = {path: secret for copy in backup.copies for path, secret in copy.files.items()}
+    staged = {path: f"{_COPY_FILES}/{i}" for i, path in enumerate(held)}
     public = [
+        HostFile(f"{_COPY_FILES}/paths", "".join(f"{place} {path}\n" for path, place in staged.items())),
         HostFile(
             "/etc/skep/backup-keep.unit",
             _UNIT.format(what="upkeep of the backups", agent=AGENT, verb="keep", more=""),
@@ -243,10 +248,20 @@ def _keep_step(stage: Stage, secrets: StageSecrets, sources: BackupSources) -> H
             ],
             "site": {"site.tar.gz": SITE_ARCHIVE, "vault.json": VAULT},
         }
-        return [*public, HostFile("/etc/skep/backup-repository.json", _secret_json(content), 0o600)]
+        return [
+            *public,
+            *(
+                HostFile(staged[path], _as_file(sources.secret(secret)), 0o600)
+                for path, secret in held.items()
+            ),
+            HostFile("/etc/skep/backup-repository.json", _secret_json(content), 0o600),
+        ]
 
     def late_inputs() -> Inputs:
         return {
+            f"copies.files.{path}": secrets.fingerprint(sources.secret(secret))
+            for path, secret in held.items()
+        } | {
             f"copies.{name}.secrets.{variable}": secrets.fingerprint(sources.secret(secret))
             for name, copy in backup.named_copies.items()
             for variable, secret in copy.secrets.items()
@@ -372,6 +387,13 @@ def _script(stage: Stage, each: BackupScript) -> dict[str, Any]:
     if each.volume:
         found["volume"] = stage.docker_volume(each.volume)
     return found
+
+
+def _as_file(secret: Secret) -> Secret:
+    """Return a secret as a file has it: a text ends with a newline, without which ssh reads no key."""
+    if isinstance(secret, BinarySecret | UnknownSecret) or secret.reveal().endswith("\n"):
+        return secret
+    return Secret(f"{secret.reveal()}\n")
 
 
 def _secret_json(content: Any) -> Secret:

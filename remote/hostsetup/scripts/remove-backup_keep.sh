@@ -4,4 +4,10 @@
 systemctl --quiet disable --now skep-backup-keep.timer
 rm -f /etc/systemd/system/skep-backup-keep.timer /etc/systemd/system/skep-backup-keep.service
 rm -f /etc/skep/backup-keep.timer /etc/skep/backup-keep.unit /etc/skep/backup-repository.json
+if [ -f /etc/skep/backup-files/known ]; then
+    while read -r path; do
+        rm -f "$path"
+    done </etc/skep/backup-files/known
+fi
+rm -rf /etc/skep/backup-files
 systemctl daemon-reload

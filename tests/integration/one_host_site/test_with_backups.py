@@ -21,6 +21,12 @@ _TOML = """
 [backup]
 schedule = "Sun 04:00"
 keep = {{ last = 20 }}
+[[backup.copies]]
+name = "away"
+repository = "/srv/away"
+files = {{ "/root/away/key" = "away" }}
+[secrets.away]
+generate = 32
 [volumes.store]
 hosts = ["hive0"]
 [services.store]
@@ -43,6 +49,7 @@ restore_command = "cat >/db"
 verify_command = "cat /db"
 """
 _DUMP = "cat /data/rows"
+_FILES = 'files = { "/root/away/key" = "away" }'
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +62,7 @@ def store(site: OneHost) -> Iterator[OneHost]:
     site.write()
     site.run("prune", f"confirm={site.name}", "volumes=store").well()
     assert "skep-backup.timer" not in site.on_host("systemctl list-timers --all --no-legend")
+    site.on_host("test ! -e /root/away/key; test ! -e /etc/skep/backup-files; rm -rf /srv/away")
 
 
 def inside(site: OneHost, script: str) -> str:
@@ -151,14 +159,23 @@ def test_a_generation_is_tried_and_brought_here(store: OneHost, tmp_path: Path) 
 
 def test_a_dump_that_fails(store: OneHost) -> None:
     """No generation, exit status 1; noted on the hive until one goes well."""
+    write_rows(store, "first")
     before = listed(store)
-    store.write(_TOML.format(image=TINY, dump="cat /data/rows; echo lost the server >&2; exit 3"))
+    toml = _TOML.format(image=TINY, dump="cat /data/rows; echo lost the server >&2; exit 3")
+    assert store.on_host("stat -c '%a %U' /root/away/key").split() == ["600", "root"]
+    store.write(toml.replace(_FILES, ""))
     assert "setup_hosts:hive0.backup_hive" in store.ran()
     done = typed(store, "backup", timeout=200)
     assert done.returncode == 1
     why = "store: no backup: script db: backup_command ended with 3: lost the server"
     assert why in done.stderr.decode()
     assert listed(store) == before
+    assert store.on_host("ls /root/away /etc/skep/backup-files").split() == [
+        "/etc/skep/backup-files:",
+        "known",
+        "paths",
+        "/root/away:",
+    ], "a file that site.toml has no more is still there"
     store.write(_TOML.format(image=TINY, dump=_DUMP))
     store.ran()
     made(store)
@@ -264,6 +281,7 @@ def test_the_key_is_asked_for_until_it_was_printed(store: OneHost) -> None:
 
 def test_the_timers(store: OneHost) -> None:
     """The schedule is that of site.toml; what it starts ends well, and keeps what it should."""
+    write_rows(store, "first")
     timers = store.on_host("systemctl list-timers --all --no-legend")
     assert "skep-backup.timer" in timers
     assert "skep-backup-keep.timer" in timers
@@ -274,3 +292,6 @@ def test_the_timers(store: OneHost) -> None:
     newest = listed(store)[-1]
     assert newest["kind"] == "scheduled"
     assert newest["test"] is not None, "a first generation is tried by itself"
+    assert newest["copies"]["away"] is not None  # type: ignore[index]
+    key = store.on_host("cat /root/away/key")
+    assert (len(key), key[-1:]) == (33, "\n")

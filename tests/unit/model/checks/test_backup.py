@@ -93,6 +93,38 @@ def test_a_mistake_has_its_path_and_a_way_out(site_dir: Path, more: str, scripts
     assert [line.startswith(problem) for line in found] == [True], found
 
 
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        ('{ "/root/id" = "nosuch" }', "copies[0].files.'/root/id': takes the name of a secret in [secrets]"),
+        ('{ "root/id" = "s3_key" }', "copies[0].files.'root/id': write the file's whole path"),
+        ('{ "/root/a b" = "s3_key" }', "copies[0].files.'/root/a b': write the file's whole path"),
+        ('{ "/root/../id" = "s3_key" }', "copies[0].files.'/root/../id': write the file's whole path"),
+        ('{ "/etc/skep/id" = "s3_key" }', "copies[0].files.'/etc/skep/id': what is in /etc/skep/, "),
+        ('{ "/root/key" = "s3_key" }', "copies[1].files.'/root/key': another place has the secret 's3_key'"),
+    ],
+)
+def test_files_of_a_place_off_the_site(site_dir: Path, files: str, problem: str) -> None:
+    """Each is a path of a secret of its own, and none of skep's own files."""
+    places = (
+        f'{{ repository = "x", files = {files} }}, {{ repository = "y", files = {{ "/root/key" = "more" }} }}'
+    )
+    more = "[secrets.more]\ngenerate = 32\n"
+    found = problems(site_dir, with_backup(f"copies = [{places}]\n", after=SECRET + more))
+
+    assert [line.startswith(f"backup.{problem}") for line in found] == [True], found
+
+
+def test_good_files_of_a_place_off_the_site(site_dir: Path) -> None:
+    """Several of one place, each with its secret; they are secrets of the stage's backups."""
+    files = '{ "/root/.ssh/id" = "s3_key", "/root/.ssh/known_hosts" = "s3_key" }'
+    (site_dir / "site.toml").write_text(
+        with_backup(f'copies = [{{ repository = "sftp:x:/y", files = {files} }}]\n', after=SECRET)
+    )
+
+    assert select(load(site_dir / "site.toml"), None).backup_secrets == {"s3_key"}
+
+
 def test_scripts_need_backup(site_dir: Path) -> None:
     """Otherwise somebody believes that there are backups."""
     start = GOOD.index("[backup]")

@@ -33,7 +33,13 @@ SITE: dict[str, Any] = {
     },
     "backup": {
         "keep": {"daily": 3},
-        "copies": [{"repository": "s3:x", "secrets": {"AWS_SECRET_ACCESS_KEY": "s3_key"}}],
+        "copies": [
+            {
+                "repository": "s3:x",
+                "secrets": {"AWS_SECRET_ACCESS_KEY": "s3_key"},
+                "files": {"/root/key": "s3_key"},
+            }
+        ],
     },
 }
 OF_BACKUPS = ["backup_agent", "backup_data", "backup_server", "backup_keep", "backup_site", "backup_hive"]
@@ -143,6 +149,25 @@ def test_what_makes_which_step_stale(secrets: StageSecrets) -> None:
     assert changed(copies=[]) == ["backup_keep"]
     assert changed(replace(SOURCES, secret=lambda _name: Secret("another key"))) == ["backup_keep"]
     assert changed(replace(SOURCES, directory=lambda: "two")) == ["backup_site"]
+
+
+def test_files_for_a_place_off_the_site(secrets: StageSecrets) -> None:
+    """Each is noted by its path; a text ends with a newline, and its secret alone makes the step stale."""
+    copies = [
+        {"repository": "sftp:x:/y", "files": {"/root/.ssh/id": "s3_key", "/root/rclone.conf": "s3_key"}}
+    ]
+    stage = stage_of(copies=copies)
+    step = of_host(stage, stage.repository.short, secrets)["backup_keep"]
+    staged = "/etc/skep/backup-files"
+    assert content(step, f"{staged}/paths") == f"{staged}/0 /root/.ssh/id\n{staged}/1 /root/rclone.conf\n"
+    assert content(step, f"{staged}/0") == "the key of the bucket\n"
+    [mode] = {file.mode for file in step.files() if isinstance(file.content, Secret)}
+    assert mode == 0o600
+    other = replace(SOURCES, secret=lambda _name: Secret("another key\n"))
+    changed = of_host(stage, stage.repository.short, secrets, other)["backup_keep"]
+    assert content(changed, f"{staged}/1") == "another key\n"
+    assert step_key(step)[1] != step_key(changed)[1]
+    assert stage.backup_secrets == {"s3_key"}
 
 
 def test_no_secret_is_an_input_or_in_a_script(secrets: StageSecrets) -> None:
