@@ -79,6 +79,7 @@ class HiveConfig:
         verify: How often a service's newest generation is tried: `daily`, `weekly`, `monthly`, `never`.
         services: Name to the service.
         schedule: When its data is saved, as systemd's `OnCalendar`.
+        hives: All hives' names, in site.toml's order.
 
     """
 
@@ -91,6 +92,7 @@ class HiveConfig:
     verify: str
     services: Mapping[str, ServiceData]
     schedule: str = ""
+    hives: tuple[str, ...] = ()
 
     def service(self, name: str) -> ServiceData:
         """Return a service.
@@ -127,6 +129,7 @@ def hive_config(path: Path = HIVE_CONFIG) -> HiveConfig:
         verify=content["verify"],
         services=services,
         schedule=content.get("schedule", ""),
+        hives=tuple(content.get("hives", ())),
     )
 
 

@@ -328,6 +328,7 @@ def _hive_step(stage: Stage, host: Host, secrets: StageSecrets) -> HostStep:
         "spool": _SPOOL,
         "verify": backup.verify,
         "schedule": backup.schedule,
+        "hives": [hive.name for hive in stage.hives],
         "services": {
             name: [_script(stage, each) for each in service.backup_scripts]
             for name, service in stage.services.items()

@@ -63,7 +63,7 @@ def healthy_container(restoration: Restoration, since: int | None = None) -> str
     engine, service = restoration.engine, restoration.service
     ends = time.monotonic() + HEALTH_PATIENCE
     while True:
-        container = container_here(engine, service)
+        container = container_here(engine, service, restoration.config.hives)
         if container is not None and is_healthy(engine.inspect(container)):
             return container
         if since is not None and len(failed := failures(engine, service, since)) >= TRIES:

@@ -77,7 +77,7 @@ class HiveBackup:
             began = time.time()
             try:
                 check_not_suspended(service.name, self.state)
-                container = container_here(self.engine, service.name)
+                container = container_here(self.engine, service.name, self.config.hives)
                 if not self._is_mine(service, container):
                     elsewhere.append(service.name)
                     continue

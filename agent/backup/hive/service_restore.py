@@ -121,7 +121,7 @@ def where(restoration: Restoration) -> dict[str, Any]:
         script.volume for script in restoration.config.service(restoration.service).scripts if script.volume
     ]
     return {
-        "runs": container_here(restoration.engine, restoration.service) is not None,
+        "runs": container_here(restoration.engine, restoration.service, restoration.config.hives) is not None,
         "volumes": bool(volumes) and all(has_volume(restoration.engine, each) for each in volumes),
         "pending": Restore(restoration).pending()[:8],
     }

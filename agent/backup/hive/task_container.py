@@ -1,7 +1,7 @@
 """The container of a service that its data is saved from, restored through and verified with."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agent.errors import AgentError
@@ -13,10 +13,16 @@ NAME_LABEL, VOLUME_LABEL = "skep.name", "skep.volume."
 _RUNNING = "running"
 
 
-def container_here(engine: EngineSocket, service: str) -> str | None:
+def container_here(engine: EngineSocket, service: str, hives: Sequence[str]) -> str | None:
     """Return the container of a service's lowest running task, if that is on this host.
 
-    All hives are managers: each one asks its own engine, and exactly one of them has the task.
+    All hives are managers: each one asks its own engine, and exactly one of them has the task. Of a service that runs
+    on each hive it is the task on the first one.
+
+    Args:
+        engine: This host's engine.
+        service: The service.
+        hives: The hives' names, the first one first; those that are not among them come last.
 
     Raises:
         AgentError: The engine does not answer, or the swarm has no leader.
@@ -27,10 +33,20 @@ def container_here(engine: EngineSocket, service: str) -> str | None:
     tasks = [task for task in found if task["Status"]["State"] == _RUNNING]
     if not tasks:
         return None
-    lowest = min(tasks, key=lambda task: (task.get("Slot", 0), task["NodeID"]))
+    lowest_slot = min(task.get("Slot", 0) for task in tasks)
+    lowest = _first([task for task in tasks if task.get("Slot", 0) == lowest_slot], engine, hives)
     if lowest["NodeID"] != engine.ask("GET", "/info")["Swarm"]["NodeID"]:
         return None
     return str(lowest["Status"]["ContainerStatus"]["ContainerID"])
+
+
+def _first(tasks: Sequence[Any], engine: EngineSocket, hives: Sequence[str]) -> Any:
+    """Return the task on the first hive that has one."""
+    if len(tasks) == 1:
+        return tasks[0]
+    names = {node["ID"]: node["Description"]["Hostname"] for node in engine.ask("GET", "/nodes")}
+    order = {name: i for i, name in enumerate(hives)}
+    return min(tasks, key=lambda task: (order.get(names.get(task["NodeID"], ""), len(order)), task["NodeID"]))
 
 
 def containers_here(engine: EngineSocket, service: str) -> list[str]:

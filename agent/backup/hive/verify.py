@@ -150,7 +150,7 @@ class Verification:
 
         """
         engine, service = self.restoration.engine, self.restoration.service
-        like = container_here(engine, service)
+        like = container_here(engine, service, self.restoration.config.hives)
         if like is None:
             raise NotTriedError(
                 f"service {service} has no running task on {self.restoration.config.host}, whose image and secrets the "
