@@ -1,5 +1,6 @@
 """`doit run`: hold the stage's lock, observe the stage, run the stale tasks, print a summary."""
 
+import os
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -14,6 +15,7 @@ from commands.operate.one_off import run_one_off
 from commands.shared import timings
 from commands.shared.current_run import site_run
 from commands.shared.holding import holding, interrupted, wait_for_lock
+from commands.shared.run_again import RESTORING
 from commands.shared.task_selection import all_before, run_by
 from commands.shell_image import PREFIX, shell
 from model.checks.warnings import warnings
@@ -21,6 +23,7 @@ from model.errors import SkepError
 from model.reasons import reason_of
 from remote.mother.turns import ranks
 from tasks.backup.shown_key import key_lines, key_shown
+from tasks.backup.site_restore_journal import SiteRestoreJournal
 from tasks.cleanup import content_gc, orphans
 from tasks.hosts import let_in_keys, rolling_order
 from tasks.hosts.node_labels import release_labels
@@ -80,6 +83,7 @@ service's image, environment, secrets, networks and volumes, which is gone after
         words = ["*"] if self.sel_tasks is None else self.sel_tasks
         chosen = run_by(words, tasks, before, alone=bool(kwargs.get("single")))
         refuse_unknown_replacements(run)
+        refuse_while_restored(run)
         problems = missing_secrets(run, chosen)
         if problems:
             raise InvalidCommand("\n".join(problems))
@@ -221,6 +225,21 @@ def refuse_unknown_replacements(run: Run) -> None:
         raise InvalidCommand(
             f"replace={','.join(unknown)}: stage {stage.name} has no host, network or volume of that name; "
             f"it has: {', '.join(known)}"
+        )
+
+
+def refuse_while_restored(run: Run) -> None:
+    """Refuse a run of a site that is made again from a copy: it would load first data where the site's own is to be.
+
+    Raises:
+        InvalidCommand: It is, and this run is no part of that.
+
+    """
+    under_way = SiteRestoreJournal.of(run.state).read()
+    if under_way is not None and os.environ.get(RESTORING) != run.stage.name:
+        raise InvalidCommand(
+            f"stage {run.stage.name} is being made again from {under_way.copy}, and its data is not all there yet: "
+            f"{under_way.command(run.stage)} goes on with that; doit destroy gives it up"
         )
 
 

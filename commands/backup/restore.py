@@ -9,6 +9,7 @@ from doit import get_var
 from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
+from commands.backup.restore_site import RestoreSite
 from commands.backup.shown import AgentProgress, generation_words
 from commands.operate.status_lines import size_words
 from commands.shared.console import ConsoleLog
@@ -17,6 +18,7 @@ from commands.shared.holding import holding, interrupted
 from model.errors import SkepError
 from model.log import Log
 from remote.backup.agent_calls import fetch_archive
+from remote.backup.copied_generations import SITE
 from tasks.backup.site_backups import SiteBackups
 from tasks.run.context import Run
 
@@ -28,8 +30,11 @@ class RestoreCommand(DoitCmdBase):
     """Go back to a backup."""
 
     name = "restore"
-    doc_purpose = "have a service's data be that of a backup again"
-    doc_usage = "SERVICE at=ID|TIME|latest [from=COPY] [script=NAME] confirm=SITE | into=DIR"
+    doc_purpose = "have a service's data be that of a backup again, or a whole lost site"
+    doc_usage = (
+        "SERVICE at=ID|TIME|latest [from=COPY] [script=NAME] confirm=SITE|into=DIR, "
+        "or site from=COPY [stage=NAME] confirm=SITE"
+    )
     doc_description = """\
 Without confirm=SITE it says what it would do, and ends with exit status 2. With it: a generation of what is there now \
 is made first (kind before-restore); the generation is brought beside the volumes and compared; the service is \
@@ -37,12 +42,19 @@ stopped, its files are changed, it is started, and has its old files back if it 
 restore_command as it runs. Typed again after a kill it goes on.
 
 into=DIR brings the files here, and changes nothing. at= takes an id of doit backups, "2026-11-27 01:00" (the newest \
-that is not younger) or latest. from=COPY first brings the service's generations back from a place off the site."""
+that is not younger) or latest. from=COPY first brings the service's generations back from a place off the site.
+
+doit restore site from=COPY, in an empty directory, makes a whole lost site again: hosts, services, data. COPY is \
+restic's word for a place of backup.copies; its credentials are taken from the environment, the key of the backups \
+from SKEP_BACKUP_PASSWORD or the terminal. Without confirm=SITE it says what it would do; typed again after a kill it \
+goes on."""
 
     cmd_options = ()
 
     def execute(self, params: Any, args: Sequence[str]) -> int:
         """Restore it. Loads no tasks."""
+        if list(args) == [SITE]:
+            return RestoreSite(self.loader, params, self.bin_name, self.outstream).execute()
         self.loader.setup(params)
         run = site_run(self.loader)
         at = get_var("at")

@@ -20,6 +20,7 @@ from commands.shared.read_back import fill_in
 from commands.shared.task_selection import with_flags
 from model.stage import Host
 from tasks.backup.shown_key import key_lines, key_shown
+from tasks.backup.site_restore_journal import restoration_words
 from tasks.explain.recorded_status import statuses
 from tasks.explain.status import UP_TO_DATE
 from tasks.hosts.replaced_host import replacement_words
@@ -136,7 +137,8 @@ Exit status: 0 all is well; 2 something is wrong; 1 it can't be told, as no host
         made = [host for host in run.stage.hosts if run.state.host_record(host) is not None]
         reading = read_site(run, made, patience)
         status = site_status(run.stage, made, reading)
-        status = dataclasses.replace(status, swarm=(*status.swarm, *replacement_words(run.state)))
+        under_way = (*replacement_words(run.state), *restoration_words(run))
+        status = dataclasses.replace(status, swarm=(*status.swarm, *under_way))
         if service:
             lines, tasks = task_lines(run.stage, reading, service, coloured=coloured, width=wide)
             own = next(each for each in status.services if each.name == service)

@@ -15,7 +15,8 @@ from remote.mother.process import Completed, run
 
 KEY_VARIABLE = "SKEP_BACKUP_PASSWORD"
 """The environment variable that has the key of the backups."""
-_TIMEOUT = 3600.0
+_TIMEOUT, _KNOCK = 3600.0, 60.0
+"""Seconds: for all that is read, and until a place has to answer."""
 _OTHERS = frozenset(
     {
         KEY_VARIABLE,
@@ -55,6 +56,8 @@ class SiteCopy:
             StateError: restic is not here, the copy can't be had, or the key does not open it.
 
         """
+        # restic itself would knock at a place that does not answer for a quarter of an hour.
+        self._restic("cat", "config", timeout=_KNOCK)
         return list(json.loads(self._restic("snapshots", "--json").output or "null") or [])
 
     def file(self, snapshot: str, path: str) -> bytes:
@@ -70,13 +73,13 @@ class SiteCopy:
         """
         return self._restic("dump", snapshot, path).stdout
 
-    def _restic(self, *words: str) -> Completed:
+    def _restic(self, *words: str, timeout: float = _TIMEOUT) -> Completed:
         """Run restic on the copy, which stays as it is: not even a lock is written there."""
         if shutil.which("restic") is None:
             raise StateError("restic is not on this machine, which reads the copy: apt install restic")
         kept = {name: value for name, value in self._environment.items() if name not in _OTHERS}
         env = {**kept, "RESTIC_REPOSITORY": self.repository, "RESTIC_PASSWORD": self._password.reveal()}
-        done = run(["restic", "--quiet", "--no-lock", "--no-cache", *words], timeout=_TIMEOUT, env=env)
+        done = run(["restic", "--quiet", "--no-lock", "--no-cache", *words], timeout=timeout, env=env)
         if done.ok:
             return done
         if _WRONG_KEY in done.errors:

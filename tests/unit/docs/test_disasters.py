@@ -10,7 +10,6 @@ from tests.pages import ROOT
 HEADING = "## What is lost in which disaster\n"
 UNTRIED = {
     "a hive that is the repository host as well (`separate_repository = false`)",
-    "all of it",
 }
 """Rows for which there is no command yet that a test could type."""
 
