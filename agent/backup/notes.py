@@ -7,7 +7,11 @@ snapshots of their own, which name the one that they are of. restic lists all of
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from agent.backup.restic import Restic
+from agent.host.durable_files import write_json
 
 SEAL = "seal"
 """The kind of note that makes a snapshot a generation: all of its parts are in it, and were read without a mistake."""
@@ -27,6 +31,28 @@ def note_tags(kind: str, of: str, facts: Mapping[str, Any]) -> list[str]:
     """
     text = base64.urlsafe_b64encode(json.dumps(facts, sort_keys=True).encode()).decode()
     return [f"{_NOTE}{kind}", f"{_OF}{of}", f"{_FACTS}{text}"]
+
+
+def add_note(
+    restic: Restic, host: str, kind: str, of: str, facts: Mapping[str, Any], directory: Path
+) -> None:
+    """Note something of a snapshot, in its repository.
+
+    Args:
+        restic: The repository.
+        host: The hive that the note is of, as restic has it.
+        kind: `SEAL` or `VERIFIED`.
+        of: The snapshot's whole id.
+        facts: What is known.
+        directory: A directory of this host's for notes alone.
+
+    Raises:
+        AgentError: The repository can't be written.
+
+    """
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_json(directory / "note.json", facts)
+    restic.backup(directory, host, note_tags(kind, of, facts), lambda _line: None)
 
 
 def read_note(tags: Sequence[str]) -> tuple[str, str, dict[str, Any]] | None:

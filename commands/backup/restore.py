@@ -97,7 +97,8 @@ goes on."""
     def _restore(backups: SiteBackups, service: str, at: str, log: Log, progress: AgentProgress) -> int:
         """Make a generation of what is there, then go back."""
         generation = backups.chosen(service, at)
-        if not backups.pending(service):
+        home = backups.home(service)
+        if not home.pending:
             before = backups.backup([service], progress, "before-restore")
             if why := before["failed"].get(service):
                 log(f"{service}: what is there now can't be saved: {why}")
@@ -108,7 +109,7 @@ goes on."""
                     return 1
             for each in before["generations"]:
                 log(f"{service}: what is there now is {each['id']}")
-        result = backups.restore(service, generation, get_var("script") or "", progress)
+        result = backups.restore(home.host, service, generation, get_var("script") or "", progress)
         progress.end()
         parts = [
             *(f"volume {name}" for name in result["volumes"]),
@@ -143,7 +144,7 @@ goes on."""
 def _plan(run: Run, backups: SiteBackups, service: str, generation: Mapping[str, Any]) -> list[str]:
     """Return what a restoration would do, in lines."""
     scripts = {each.name: each for each in run.stage.services[service].backup_scripts}
-    host = backups.home(service)
+    host = backups.home(service).host
     lines = [f"{service}: goes back to {generation_words(generation, backups.zone)}, on {host.short}"]
     only = get_var("script")
     for name in generation["scripts"] or {}:

@@ -23,6 +23,20 @@ BEFORE_RESTORE = "before-restore"
 
 
 @dataclass(frozen=True)
+class DataHome:
+    """Where a service's data is.
+
+    Args:
+        host: The hive.
+        pending: The generation that a restoration there was killed at, and is to go on with; empty if there is none.
+
+    """
+
+    host: Host
+    pending: str = ""
+
+
+@dataclass(frozen=True)
 class SiteBackups:
     """The backups of a stage.
 
@@ -164,14 +178,16 @@ class SiteBackups:
             return error.result
         return result
 
-    def home(self, service: str) -> Host:
-        """Return the hive where a service's data is restored or tried: that of its lowest task, else of its volumes.
+    def home(self, service: str) -> DataHome:
+        """Return where a service's data is restored or tried: on the hive of its lowest task, else of its volumes.
+
+        A restoration that was killed goes on where it began.
 
         Raises:
             HostError: No hive has either, or none answers.
 
         """
-        places: dict[str, Host] = {}
+        places: dict[str, DataHome] = {}
         problems: list[str] = []
         asked = {
             host: begin(partial(self.ask, host, "where", "--service", service))
@@ -188,16 +204,12 @@ class SiteBackups:
                 continue
             for key in ("pending", "runs", "volumes"):
                 if found[key]:
-                    places.setdefault(key, host)
+                    places.setdefault(key, DataHome(host, str(found["pending"])))
         for key in ("pending", "runs", "volumes"):
             if key in places:
                 return places[key]
         reasons = f": {'; '.join(problems)}" if problems else ""
         raise HostError(f"{service}: no hive has a running task of it, or its volumes{reasons}")
-
-    def pending(self, service: str) -> bool:
-        """Return whether a restoration of a service was killed, and is to go on."""
-        return bool(self.ask(self.home(service), "where", "--service", service)["pending"])
 
     def bring(self, copy: str, service: str, heard: Heard) -> int:
         """Have a service's generations brought back from a place off the site; return the number of snapshots.
@@ -220,22 +232,28 @@ class SiteBackups:
             HostError: It is of no use, or it can't be tried.
 
         """
-        host = self.home(service)
+        host = self.home(service).host
         identity = self.shared(generation, host)
         result = self.ask(host, "verify", identity, "--service", service, heard=heard)
         found: Mapping[str, str] = result["verified"]
         return found
 
     def restore(
-        self, service: str, generation: Mapping[str, Any], script: str, heard: Heard
+        self, host: Host, service: str, generation: Mapping[str, Any], script: str, heard: Heard
     ) -> Mapping[str, Any]:
         """Have a service's data be that of a generation; a generation of what is there is made before.
+
+        Args:
+            host: The hive with its data (`home`).
+            service: The service.
+            generation: The generation.
+            script: The part; empty for all.
+            heard: Is told how far it is.
 
         Raises:
             HostError: It can't be; the message says which data the service has.
 
         """
-        host = self.home(service)
         identity = self.shared(generation, host)
         words = ["restore", identity, "--service", service, *(["--script", script] if script else [])]
         result: Mapping[str, Any] = self.ask(host, *words, heard=heard)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from agent.backup.config import Copy, RepositoryConfig
-from agent.backup.notes import SEAL, VERIFIED, data_tags, note_tags
+from agent.backup.notes import SEAL, VERIFIED, add_note, data_tags
 from agent.backup.repository import repositories
 from agent.backup.repository.generations import Generation, listing
 from agent.backup.repository.keeping import Upkeep
@@ -92,12 +92,7 @@ class Place:
 
     def note(self, hive: str, kind: str, of: str, facts: Mapping[str, Any]) -> None:
         """Note something of a snapshot."""
-        note = self.root / "note"
-        note.mkdir(exist_ok=True)
-        (note / "note.json").write_text("{}")
-        repositories.of_hive(self.config, hive).backup(
-            note, hive, note_tags(kind, of, facts), lambda _line: None
-        )
+        add_note(repositories.of_hive(self.config, hive), hive, kind, of, facts, self.root / "note")
 
     def env(self, hive: str) -> dict[str, str]:
         """Return the variables for restic."""

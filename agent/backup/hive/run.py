@@ -21,7 +21,7 @@ from agent.backup.hive.task_container import (
     runs_somewhere,
     volume_directory,
 )
-from agent.backup.notes import SEAL, data_tags, note_tags
+from agent.backup.notes import SEAL, add_note, data_tags
 from agent.backup.restic import Restic
 from agent.errors import AgentError, reason_of
 from agent.host.durable_files import write_json
@@ -156,7 +156,9 @@ class HiveBackup:
             "scripts": {script.name: script.entry for script in service.scripts},
             "revision": {"number": revision["number"], "pinned": revision["pinned"]},
         }
-        self._seal(str(summary["snapshot_id"]), facts)
+        # From then on it is a generation.
+        identity = self.restic.identity(str(summary["snapshot_id"]))
+        add_note(self.restic, self.config.host, SEAL, identity, facts, self.state / "note")
         return {"service": service.name, "id": str(summary["snapshot_id"])[:8], **facts}
 
     def _dump(
@@ -168,14 +170,6 @@ class HiveBackup:
             return dump(self.engine, container, script, spool / script.entry)
         except AgentError as error:
             raise AgentError(f"script {script.name}: {error}") from error
-
-    def _seal(self, snapshot: str, facts: dict[str, Any]) -> None:
-        """Note that a snapshot is whole: from then on it is a generation."""
-        directory = self.state / "note"
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        identity = self.restic.identity(snapshot)
-        write_json(directory / "note.json", facts)
-        self.restic.backup(directory, self.config.host, note_tags(SEAL, identity, facts), lambda _line: None)
 
     def _hear(self, service: str, line: Any) -> None:
         """Pass restic's progress on."""

@@ -14,9 +14,8 @@ from agent.backup.hive import journal
 from agent.backup.hive.dumps import load, run_command
 from agent.backup.hive.restored import Restoration
 from agent.backup.hive.task_container import container_here
-from agent.backup.notes import VERIFIED, note_tags
+from agent.backup.notes import VERIFIED, add_note
 from agent.errors import AgentError, NotTriedError
-from agent.host.durable_files import write_json
 from agent.host.engine_socket import EngineSocket
 
 LABEL = "skep.verify"
@@ -101,11 +100,9 @@ class Verification:
     def _note(self, identity: str, facts: dict[str, Any]) -> None:
         """Note in the repository how a generation's test ended."""
         restoration = self.restoration
-        directory = restoration.state / "note"
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_json(directory / "note.json", facts)
-        tags = note_tags(VERIFIED, identity, facts | {"host": restoration.config.host})
-        restoration.restic.backup(directory, restoration.config.host, tags, lambda _line: None)
+        host = restoration.config.host
+        noted = facts | {"host": host}
+        add_note(restoration.restic, host, VERIFIED, identity, noted, restoration.state / "note")
 
     def _try(self, container: str, script: Script) -> str:
         """Load a dump into the scratch container, and run the `verify_command`."""

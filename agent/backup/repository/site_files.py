@@ -6,7 +6,7 @@ from pathlib import Path
 
 from agent.backup.config import RepositoryConfig
 from agent.backup.hive.journal import RUNTIME, STATE, Journal
-from agent.backup.notes import SEAL, data_tags, note_tags
+from agent.backup.notes import SEAL, add_note, data_tags
 from agent.backup.repository.repositories import SITE, of_hive
 from agent.errors import AgentError
 from agent.host.durable_files import write_json
@@ -51,7 +51,7 @@ def save_site(config: RepositoryConfig, note: Path = NOTE, staging: Path = RUNTI
             "seconds": round(float(made["total_duration"]), 1),
             "scripts": {},
         }
-        restic.backup(staging, SITE, note_tags(SEAL, identity, facts), lambda _line: None)
+        add_note(restic, SITE, SEAL, identity, facts, note.parent / "note")
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     journal.write({"digest": digest.hexdigest()})

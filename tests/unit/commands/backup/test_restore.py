@@ -79,6 +79,7 @@ def test_what_is_there_is_saved_first(site: Restored) -> None:
 
     assert status == 0
     assert site.changed == ["run", "run", "share", "restore"]  # both hives are asked to save what is theirs
+    assert site.asked(["where"]) == ["where"] * 2, "each hive is asked once where the data is"
     assert "what is there now is bb" in output
     assert "has the data of aa000001" in output
 

@@ -93,9 +93,9 @@ def test_a_service_that_no_hive_saved_has_failed(site: BackupSite, backups: Site
 
 def test_a_killed_restoration_goes_on_where_it_began(site: BackupSite, backups: SiteBackups) -> None:
     """The hive with its journal is asked, though the service's task may be on another one meanwhile."""
-    free = {"pending": False, "runs": False, "volumes": False}
+    free = {"pending": "", "runs": False, "volumes": False}
     site.answer("hive0", where=always(free | {"runs": True}))
-    site.answer("hive1", where=always(free | {"pending": True}))
+    site.answer("hive1", where=always(free | {"pending": "aa000001"}))
 
-    assert backups.home("web").short == "hive1"
-    assert backups.pending("web")
+    home = backups.home("web")
+    assert (home.host.short, home.pending) == ("hive1", "aa000001")
