@@ -244,7 +244,7 @@ class RestoredSite:
         """Have a service's dumps loaded as it runs, and what is no longer needed removed."""
         parts, hosts = self._parts_of(run, service), []
         if parts.loaded:
-            home = SiteBackups(run).home(service)
+            home = SiteBackups(run).home(service).host
             hosts.append(home)
 
             def load() -> None:

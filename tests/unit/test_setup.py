@@ -437,7 +437,7 @@ class TestInstalls:
             )
 
     def test_what_only_tests_need(self, debian: Machine) -> None:
-        """Vagrant and the readers of images are installed for `setup tox`, and for nothing else."""
+        """Vagrant, readers of images, and what makes backups are installed for `setup tox`, and for nothing else."""
         debian.has("ssh")
         debian.write_script(debian.bin / "tox", "")
         debian.setup("true")
@@ -447,7 +447,7 @@ class TestInstalls:
         assert [
             call
             for call in debian.calls
-            if call.endswith(" install vagrant vagrant-libvirt xorriso cpio mount e2fsprogs")
+            if call.endswith(" install vagrant vagrant-libvirt xorriso cpio mount e2fsprogs restic rclone")
         ]
 
     def test_lists_are_kept(self, debian: Machine) -> None:
