@@ -174,6 +174,15 @@ def test_all_seven_phases_on_prepared_hosts(hosts: PreparedRig, tmp_path: Path) 
         path.read_text(errors="replace") for path in (site.directory / "state").rglob("*") if path.is_file()
     )
 
+    # By Debian 12's restic, on a repository host that is a hive as well.
+    for words, said in (
+        (("backup",), "pdnsdb: "),
+        (("verify_backups",), "  db: "),
+        (("restore", "pdnsdb", "at=latest", f"confirm={site.name}"), "pdnsdb: has the data of "),
+    ):
+        done = site.run(*words, timeout=RUN)
+        assert (done.status, said in done.text) == (0, True), done.text
+
     ended = site.run("destroy", f"confirm={site.name}", "volumes=all", timeout=RUN)
     assert ended.status == 0, ended.text
     left = rig.run_in(
