@@ -220,6 +220,7 @@ def is_planned(site: LostSite) -> None:
 
 
 @pytest.mark.disaster("all of it")
+@pytest.mark.disaster("a hive that is the repository host as well (`separate_repository = false`)")
 def test_a_whole_site_comes_back_from_its_copy(site: LostSite) -> None:
     """Its rows and files as they were saved, once; first data only where nothing was saved; kills are gone on from."""
     key = is_saved(site)
