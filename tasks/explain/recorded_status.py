@@ -27,6 +27,7 @@ class RecordedStatus:
         doc: Its description.
         status: One of the statuses of `tasks/explain/status.py`, or `FOLLOWS`.
         reasons: Why it is not up to date.
+        made_from: The tasks whose records it is made from.
 
     """
 
@@ -35,6 +36,7 @@ class RecordedStatus:
     doc: str
     status: str
     reasons: tuple[str, ...] = ()
+    made_from: frozenset[str] = frozenset()
 
 
 def statuses(run: Run, tasks: Mapping[str, Any], dep_manager: Any) -> dict[str, RecordedStatus]:
@@ -61,7 +63,10 @@ def statuses(run: Run, tasks: Mapping[str, Any], dep_manager: Any) -> dict[str, 
                 moving[name] = next((cause for dep in sorted(reads[name]) if (cause := moves(dep))), None)
         return moving[name]
 
-    return {name: _with_cause(status, own.get(moves(name) or "")) for name, status in own.items()}
+    return {
+        name: replace(_with_cause(status, own.get(moves(name) or "")), made_from=frozenset(reads[name]))
+        for name, status in own.items()
+    }
 
 
 def _with_cause(status: RecordedStatus, cause: RecordedStatus | None) -> RecordedStatus:

@@ -50,6 +50,7 @@ IN_TEXT = (
     "../skep/setup doit",
     "doit list --all",
     "doit plan --json",
+    "doit graph hello",
     "doit history --json",
     "doit replace=hive0",
     "doit build_networks replace=front",

@@ -1,0 +1,1 @@
+"""`doit graph`: a stage's resources as a drawing."""
