@@ -234,8 +234,7 @@ def _keep(words: Words, output: Output) -> Any:
 
 
 def _share(words: Words, output: Output) -> Any:
-    del output
-    return share(configuration.repository_config(), words.id, words.hive)
+    return share(configuration.repository_config(), words.id, words.hive, output)
 
 
 def _fetch(words: Words, output: Output) -> Any:

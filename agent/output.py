@@ -2,12 +2,16 @@
 
 import json
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 _PROGRESS_PAUSE = 0.25
 """Seconds between two lines of progress."""
+_WATCH_PAUSE = 0.5
+"""Seconds between two looks at how far something is."""
 
 
 class Output:
@@ -34,6 +38,34 @@ class Output:
         if now - self._last >= _PROGRESS_PAUSE:
             self._last = now
             self._write({"progress": {"doing": doing, "service": service, "bytes": done, "of": of}})
+
+    @contextmanager
+    def watching(
+        self, doing: str, done: Callable[[], int], *, of: int = 0, service: str = ""
+    ) -> Iterator[None]:
+        """Tell again and again how far something is, while it is done.
+
+        Args:
+            doing: What is done, as in `dumping`.
+            done: Returns the bytes that are done by now; called in a thread of its own, and never afterwards.
+            of: Bytes in all; 0 if that is not known.
+            service: The service it is done for.
+
+        """
+        ended = threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(_WATCH_PAUSE):
+                self.progress(doing, done=done(), of=of, service=service)
+
+        self.progress(doing, of=of, service=service)
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watcher.join()
 
     def end(self, result: Any) -> None:
         """Tell the result."""

@@ -68,7 +68,7 @@ goes on."""
                 log(f"{service}: {backups.bring(copy, service, progress)} snapshots are here from {copy}")
                 progress.end()
             if into:
-                return self._fetch(backups, backups.chosen(service, at), service, Path(into), log)
+                return self._fetch(backups, backups.chosen(service, at), Path(into), log, progress)
             if confirm is None:
                 generation = backups.chosen(service, at)
                 for line in _plan(run, backups, service, generation):
@@ -122,7 +122,11 @@ goes on."""
 
     @staticmethod
     def _fetch(
-        backups: SiteBackups, generation: Mapping[str, Any], service: str, directory: Path, log: Log
+        backups: SiteBackups,
+        generation: Mapping[str, Any],
+        directory: Path,
+        log: Log,
+        progress: AgentProgress,
     ) -> int:
         """Bring a generation's files here."""
         if directory.exists() and any(directory.iterdir()):
@@ -135,8 +139,16 @@ goes on."""
                 f"script={script}: {generation['id']} has no such part; it has {', '.join(generation['scripts'])}"
             )
         words = ["tar", generation["id"], *(["--entry", entry] if entry else [])]
-        run = backups.run
-        fetch_archive(run.connections.to(run.stage.repository), tuple(words), directory)
+        run, service = backups.run, generation["service"]
+        # A part's own size is not known.
+        whole = 0 if entry else int(generation["bytes"] or 0)
+
+        def come(done: int) -> None:
+            said = {"doing": "bringing", "service": service, "bytes": done, "of": whole}
+            progress(run.stage.repository.short, {"progress": said})
+
+        fetch_archive(run.connections.to(run.stage.repository), tuple(words), directory, come)
+        progress.end()
         log(f"{service}: {generation_words(generation, backups.zone)} is in {directory}")
         return 0
 

@@ -76,13 +76,15 @@ def progress_words(progress: Mapping[str, Any], seconds: float) -> str:
     """
     done, of = int(progress["bytes"]), int(progress["of"])
     words = f"{progress['service']}: {progress['doing']}".removeprefix(": ")
-    if of and done:
-        words += f" {size_words(done)} of {size_words(of)}"
-        rate = done / max(seconds, 0.001)
-        if seconds > 1 and done < of:
-            words += f", {size_words(rate)}/s, {(of - done) / rate:.0f} s left"
-    elif of or done:
-        words += f" {size_words(of or done)}"
+    if not done:
+        return f"{words} {size_words(of)}" if of else words
+    # An archive, and restic's own files, have more bytes than the data.
+    done = min(done, of) if of else done
+    words += f" {size_words(done)} of {size_words(of)}" if of else f" {size_words(done)}"
+    if seconds > 1 and (done < of or not of):
+        rate = done / seconds
+        words += f", {size_words(rate)}/s"
+        words += f", {(of - done) / rate:.0f} s left" if of else ""
     return words
 
 

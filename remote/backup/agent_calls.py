@@ -86,15 +86,26 @@ def ask_agent(connection: Connection, *words: str, heard: Heard | None = None, t
     return result
 
 
-def fetch_archive(connection: Connection, words: tuple[str, ...], directory: Path) -> None:
+def fetch_archive(
+    connection: Connection,
+    words: tuple[str, ...],
+    directory: Path,
+    come: Callable[[int], None] = lambda _bytes: None,
+) -> None:
     """Have the repository host's agent send a generation, and unpack it into a directory here.
+
+    Args:
+        connection: The connection to the repository host.
+        words: The verb and its words.
+        directory: The directory.
+        come: Is told the bytes that came so far.
 
     Raises:
         HostError: It does not come whole, or there is no room for it here.
 
     """
     with connection.session(_command(words)) as running:
-        source = _Stream(running)
+        source = _Stream(running, come)
         first = source.line()
         if "archive" not in first:
             try:
@@ -126,12 +137,14 @@ class _Stream(io.RawIOBase):
 
     Args:
         running: The session.
+        come: Is told the bytes that were read of it so far.
 
     """
 
-    def __init__(self, running: Running) -> None:
+    def __init__(self, running: Running, come: Callable[[int], None]) -> None:
         super().__init__()
         self._running, self._rest = running, b""
+        self._come, self._count = come, 0
 
     def line(self) -> str:
         """Return the first line."""
@@ -154,6 +167,8 @@ class _Stream(io.RawIOBase):
             missing -= len(got)
         content = b"".join(parts)
         self._rest = content[size:]
+        self._count += len(content[:size])
+        self._come(self._count)
         return content[:size]
 
 

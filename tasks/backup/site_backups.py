@@ -221,9 +221,15 @@ class SiteBackups:
         result = self.ask(self.run.stage.repository, "fetch", copy, "--service", service, heard=heard)
         return int(result["brought"])
 
-    def shared(self, generation: Mapping[str, Any], host: Host) -> str:
-        """Have a generation in a hive's own repository, and return its id there."""
-        return str(self.ask(self.run.stage.repository, "share", generation["id"], host.short)["id"])
+    def shared(self, generation: Mapping[str, Any], host: Host, heard: Heard | None = None) -> str:
+        """Have a generation in a hive's own repository, and return its id there.
+
+        Raises:
+            HostError: There is no such generation, or the repository host can't bring it there.
+
+        """
+        words = ("share", generation["id"], host.short)
+        return str(self.ask(self.run.stage.repository, *words, heard=heard)["id"])
 
     def verify(self, service: str, generation: Mapping[str, Any], heard: Heard) -> Mapping[str, str]:
         """Have a generation restored aside, and tried; return what was found of each part.
@@ -233,7 +239,7 @@ class SiteBackups:
 
         """
         host = self.home(service).host
-        identity = self.shared(generation, host)
+        identity = self.shared(generation, host, heard)
         result = self.ask(host, "verify", identity, "--service", service, heard=heard)
         found: Mapping[str, str] = result["verified"]
         return found
@@ -254,7 +260,7 @@ class SiteBackups:
             HostError: It can't be; the message says which data the service has.
 
         """
-        identity = self.shared(generation, host)
+        identity = self.shared(generation, host, heard)
         words = ["restore", identity, "--service", service, *(["--script", script] if script else [])]
         result: Mapping[str, Any] = self.ask(host, *words, heard=heard)
         return result

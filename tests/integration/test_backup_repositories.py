@@ -165,16 +165,16 @@ def test_tests_are_known_by_their_notes(place: Place) -> None:
 def test_a_generation_for_another_hive(place: Place) -> None:
     """It is in that hive's repository, too, as the same generation; doing it again changes nothing."""
     identity = place.save("rows")
-    there = share(place.config, identity[:8], "hive1")["id"]
+    there = share(place.config, identity[:8], "hive1", Output())["id"]
     assert place.rows("hive1", there) == "rows"
-    assert share(place.config, identity[:8], "hive1")["id"] == there
+    assert share(place.config, identity[:8], "hive1", Output())["id"] == there
     [found] = place.there()
     assert (found.id, sorted(found.places)) == (identity, ["hive0", "hive1"])
-    assert share(place.config, identity[:8], "hive0")["id"] == identity
+    assert share(place.config, identity[:8], "hive0", Output())["id"] == identity
     with pytest.raises(AgentError, match="no such generation"):
-        share(place.config, "00000000", "hive1")
+        share(place.config, "00000000", "hive1", Output())
     with pytest.raises(AgentError, match="hive7 has no repository here; there are: hive0, hive1"):
-        share(place.config, identity[:8], "hive7")
+        share(place.config, identity[:8], "hive7", Output())
 
 
 def test_a_copy_off_the_site_brings_all_back(place: Place) -> None:

@@ -39,9 +39,8 @@ def load_generation(restoration: Restoration, generation: str, scripts: tuple[st
             raise AgentError(
                 f"script {name} is no longer in site.toml, so that nothing says how it is loaded"
             )
-        restoration.output.progress("loading", service=service.name, of=path.stat().st_size)
         try:
-            load(restoration.engine, container, known[name], path)
+            load(restoration.engine, container, known[name], path, restoration.output, service.name)
         except AgentError as error:
             before = f" (loaded before: {', '.join(loaded)})" if loaded else ""
             raise AgentError(f"script {name}: {error}{before}") from error

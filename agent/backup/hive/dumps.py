@@ -15,6 +15,7 @@ from agent.backup.config import Script
 from agent.errors import AgentError, reason_of
 from agent.host.durable_files import sync
 from agent.host.engine_socket import EngineSocket
+from agent.output import Output
 
 _SHELL = ("/bin/sh", "-c")
 
@@ -92,13 +93,25 @@ def run_command(engine: EngineSocket, container: str, command: str, timeout: flo
         raise AgentError(f"{key} ended with {status}{_said(errors)}")
 
 
-def load(engine: EngineSocket, container: str, script: Script, source: Path) -> None:
+def load(
+    engine: EngineSocket, container: str, script: Script, source: Path, output: Output, service: str
+) -> None:
     """Give a dump to a script's `restore_command`, or unpack a directory's archive.
+
+    Args:
+        engine: The engine.
+        container: The container that takes it.
+        script: The script.
+        source: The dump.
+        output: Is told how much of it was given.
+        service: The service that it is of.
 
     Raises:
         AgentError: It failed; what it had done by then is in the service.
 
     """
+    size = source.stat().st_size
+    output.progress("loading", of=size, service=service)
     if script.directory:
         engine.unpack(container, str(Path(script.directory).parent), source)
         return
@@ -106,7 +119,11 @@ def load(engine: EngineSocket, container: str, script: Script, source: Path) -> 
         raise AgentError("it has no restore_command")
     if script.restore_file:
         put_file(engine, container, script.restore_file, source)
-    with open(os.devnull, "wb") as nothing, source.open("rb") as given:  # noqa: PTH123 - a device
+    with (
+        open(os.devnull, "wb") as nothing,  # noqa: PTH123 - a device
+        source.open("rb") as given,
+        output.watching("loading", given.tell, of=size, service=service),
+    ):
         status, errors = engine.run(
             container,
             [*_SHELL, script.restore_command],

@@ -113,7 +113,6 @@ class HiveBackup:
         dumps = {}
         for script in service.scripts:
             if not script.volume:
-                self.output.progress("dumping", service=service.name)
                 dumps[script.name] = self._dump(service, container, script, spool)
         revision = revisions_of(self.engine, service.name)
         content = {
@@ -166,8 +165,11 @@ class HiveBackup:
     ) -> dict[str, Any]:
         if container is None:
             raise AgentError(f"service {service.name} has no running task, which script {script.name} needs")
+        target = spool / script.entry
+        target.unlink(missing_ok=True)
         try:
-            return dump(self.engine, container, script, spool / script.entry)
+            with self.output.watching("dumping", lambda: _size_of(target), service=service.name):
+                return dump(self.engine, container, script, target)
         except AgentError as error:
             raise AgentError(f"script {script.name}: {error}") from error
 
@@ -226,6 +228,14 @@ class HiveBackup:
             known |= {"last_good": now, "generation": generation["id"], "since": None}
         known["verified"] = before.get("verified")
         note.write(known)
+
+
+def _size_of(path: Path) -> int:
+    """Return the bytes of a file; 0 where it is not there yet, or any more."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _bind(source: str, target: Path) -> None:

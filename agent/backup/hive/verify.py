@@ -110,8 +110,12 @@ class Verification:
         said = []
         if _is_loaded(script):
             path = self.scratch / "data" / script.entry
-            restoration.output.progress("loading", service=restoration.service, of=path.stat().st_size)
-            self._until(lambda: load(restoration.engine, container, script, path), script.name)
+            self._until(
+                lambda: load(
+                    restoration.engine, container, script, path, restoration.output, restoration.service
+                ),
+                script.name,
+            )
             said.append(f"{path.stat().st_size} bytes loaded")
         if script.verify_command:
             restoration.output.progress("verifying", service=restoration.service)

@@ -1,7 +1,6 @@
 """Generations that go from one repository to another: to a hive that is to restore them, and back from a copy."""
 
 import os
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,12 +13,15 @@ from agent.backup.repository.generations import listing
 from agent.errors import AgentError
 from agent.output import Output
 
-_LOOK = 1.0
-"""Seconds between two looks at how much has come."""
 
-
-def share(config: RepositoryConfig, identity: str, hive: str) -> dict[str, Any]:
+def share(config: RepositoryConfig, identity: str, hive: str, output: Output) -> dict[str, Any]:
     """Have a generation in a hive's own repository, the only one that it can read.
+
+    Args:
+        config: The repository host's configuration.
+        identity: The generation's id, or its beginning.
+        hive: The hive.
+        output: Is told how far it is.
 
     Returns:
         `id`, by which that repository knows it.
@@ -32,7 +34,9 @@ def share(config: RepositoryConfig, identity: str, hive: str) -> dict[str, Any]:
     target = repositories.of_hive(config, hive)
     if hive not in generation.places:
         source = repositories.of_hive(config, min(generation.places))
-        source.copy_to(target, [generation.places[min(generation.places)]])
+        snapshots = [generation.places[min(generation.places)]]
+        with _watched(config.root / hive / "data", source.stored_size(snapshots), output, generation.service):
+            source.copy_to(target, snapshots)
         generation = listing(config).one(identity)
     return {"id": generation.places[hive]}
 
@@ -93,29 +97,23 @@ def fetch(
 
 
 @contextmanager
-def _watched(directory: Path, total: int, output: Output) -> Iterator[None]:
+def _watched(directory: Path, total: int, output: Output, service: str = "") -> Iterator[None]:
     """Tell meanwhile by how much a repository's data grows, in bytes.
 
     Args:
         directory: The data's.
         total: The bytes that are to come, at most: what is there already does not come.
         output: Is told.
+        service: The service whose data it is; empty for several.
 
     """
-    before, ended = _size(directory), threading.Event()
+    before = _size(directory)
 
-    def watch() -> None:
-        while not ended.wait(_LOOK):
-            done = max(0, _size(directory) - before)
-            output.progress("bringing", done=min(done, total), of=total)
+    def come() -> int:
+        return min(max(0, _size(directory) - before), total)
 
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
+    with output.watching("bringing", come, of=total, service=service):
         yield
-    finally:
-        ended.set()
-        watcher.join()
 
 
 def _size(directory: Path) -> int:

@@ -85,9 +85,11 @@ class Sender:
         return Running(["sh", "-c", self.script], stdin=True, stdout=True)
 
 
-def fetch(script: str, directory: Path) -> None:
-    """Fetch a generation from it."""
-    fetch_archive(cast("Connection", Sender(script)), ("tar", "aa000001"), directory)
+def fetch(script: str, directory: Path) -> list[int]:
+    """Fetch a generation from it; return the bytes that were told meanwhile."""
+    come: list[int] = []
+    fetch_archive(cast("Connection", Sender(script)), ("tar", "aa000001"), directory, come.append)
+    return come
 
 
 @pytest.fixture
@@ -101,9 +103,12 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_an_archive_is_unpacked(source: Path, tmp_path: Path) -> None:
-    """Each file arrives as it was."""
-    fetch(f"""echo '{{"say": "archive"}}'; tar -C {source} -c .""", tmp_path / "here")
+    """Each file arrives as it was; how much came is told meanwhile."""
+    come = fetch(f"""echo '{{"say": "archive"}}'; tar -C {source} -c .""", tmp_path / "here")
 
+    assert come == sorted(come)
+    assert come[-1] % 512 == 0
+    assert come[-1] > 600, "the bytes of the archive, which has both files"
     assert {each.name: each.read_text() for each in (tmp_path / "here").iterdir()} == {
         "one": "one" * 100,
         "two": "two" * 100,
