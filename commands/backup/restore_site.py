@@ -78,7 +78,8 @@ class RestoreSite:
             raise InvalidCommand(f"{why}type: {self.program} {USAGE} (docs/backup.md)")
         directory, log = Path.cwd(), ConsoleLog(self.out)
         try:
-            if not journals(directory):
+            # The journal comes before site.toml.
+            if is_half_brought(directory) or not journals(directory):
                 status = self._bring(directory, copy, given, log)
                 if status is not None:
                     return status

@@ -7,7 +7,7 @@ from commands.operate.status_lines import size_words
 from model.errors import ConfigError
 from model.stage import Stage
 from tasks.backup.lost_site import LostSite
-from tasks.backup.restored_site import files_host, files_hosts, no_such_copy
+from tasks.backup.restored_services import files_host, files_hosts, lost_pins, no_such_copy
 from tasks.backup.site_restore_journal import ChosenGeneration
 from tasks.names import own_image_task, secret_task, service_task
 from tasks.run.context import Run
@@ -35,6 +35,7 @@ def plan_lines(lost: LostSite, stage: Stage, zone: tzinfo) -> Iterator[str]:
             yield from _service(stage, name, chosen[name], zone)
         elif service.backup_scripts:
             yield f"{name}: the copy has no generation of it: it starts empty, as on a first run"
+    yield from lost_pins({name: each for name, each in chosen.items() if name in stage.services})
     for name in chosen:
         if name not in stage.services:
             yield f"{name}: site.toml no longer has it: its generations come, and nothing else"

@@ -209,6 +209,8 @@ def _arguments(command: str, site: SiteNames) -> Iterator[Word]:
         yield from ((name, "service") for name in site.saved_services())
     if command == "backups":
         yield ("key", "print what belongs into a safe")
+    if command == "restore" and not site.name:
+        yield ("site", "a whole lost site, here")
     if command in _OF_HOSTS:
         yield from ((name, "host") for name in site.hosts())
     if command == "move_volume":

@@ -32,6 +32,7 @@ class CopiedGeneration:
         size: Bytes when it is restored.
         parts: The names of its parts.
         is_good: Whether its last test found it to be of use, or there was none.
+        pinned: The revision that `doit rollback` had the service stay at; None if it did not.
 
     """
 
@@ -45,6 +46,7 @@ class CopiedGeneration:
     size: int
     parts: tuple[str, ...]
     is_good: bool
+    pinned: int | None = None
 
     @property
     def short(self) -> str:
@@ -88,6 +90,7 @@ def copied_generations(snapshots: Iterable[Json]) -> list[CopiedGeneration]:
                 size=int(facts.get("bytes") or 0),
                 parts=tuple(facts.get("scripts") or ()),
                 is_good=max(tests.get(identity, [("", True)]))[1],
+                pinned=(facts.get("revision") or {}).get("pinned"),
             )
         )
     return sorted(found, key=lambda each: (each.time, each.id))

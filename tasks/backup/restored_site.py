@@ -4,22 +4,20 @@ Each part may be killed and is typed again. Runs of doit are always done again, 
 hives were asked for is noted in the journal, with the host that has the data: one that was made anew gets it again.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-from model.errors import ConfigError, HostError, SkepError
+from model.errors import HostError, SkepError
 from model.keys.digest import key_of
 from model.log import Log
 from model.stage import Host, Stage
-from remote.backup.agent_calls import AgentFailedError
 from remote.hostsetup.host_step import MARKERS
-from remote.mother.wait import Pace, attempts
 from tasks import initialize_services
 from tasks.backup.hive_restoration import HiveRestoration, Parts, parts_of
+from tasks.backup.patient_backups import PatientBackups
+from tasks.backup.restored_services import copy_name, files_host, lost_pins
 from tasks.backup.site_backups import Heard, SiteBackups
 from tasks.backup.site_restore_journal import ChosenGeneration, SiteRestoreJournal
 from tasks.hosts.volume_data import has_data
@@ -27,37 +25,9 @@ from tasks.initialize_services import Initialization
 from tasks.names import service_task
 from tasks.run.context import Run
 
-BUSY_PATIENCE = 3600.0
-"""Seconds for which a host's own job, as the upkeep of the backups, is waited for."""
-_PACE = Pace(first=1.0, longest=5.0)
 Again = Callable[[Sequence[str]], int]
 """Runs doit on the stage, which nobody holds meanwhile, and returns its exit status."""
 _HOSTS = ("build_infra", "setup_hosts", "build_images", "build_networks")
-
-
-@dataclass(frozen=True)
-class PatientBackups(SiteBackups):
-    """The backups of a stage, where another job of a host's agent is waited for.
-
-    It may be the upkeep of the backups; or what a killed try had asked for, which goes on there.
-    """
-
-    def ask(self, host: Host, *words: str, heard: Heard | None = None) -> Any:
-        """Have a host's agent do something, and return its result.
-
-        Raises:
-            HostError: It can't be done; or another job was at work all the time.
-
-        """
-        began = time.monotonic()
-        for _ in attempts(BUSY_PATIENCE, _PACE):
-            try:
-                return super().ask(host, *words, heard=heard)
-            except AgentFailedError as error:
-                if not error.is_busy:
-                    raise
-                problem = error
-        raise HostError(f"{problem} (waited {time.monotonic() - began:.0f} s)")
 
 
 @dataclass(frozen=True)
@@ -93,6 +63,8 @@ class RestoredSite:
         for part in self._parts():
             if status := part():
                 return status
+        for line in lost_pins(self._services):
+            self.log(line)
         self.journal.end()
         return 0
 
@@ -211,7 +183,8 @@ class RestoredSite:
 
     def _fetch(self, run: Run, *, is_all: bool = False) -> None:
         """Have the repository host bring the chosen generations from the copy, or all."""
-        name, host = copy_name(self.stage, self.journal), self.stage.repository
+        content, host = self.journal.read(), self.stage.repository
+        name = copy_name(self.stage, content.copy if content is not None else "")
         words = [word for each in self._services.values() for word in ("--generation", each.id)]
         if is_all or words:
             noted = f"{'all' if is_all else 'chosen'} generations on {_id(run, host)}"
@@ -304,57 +277,6 @@ class RestoredSite:
             _, client = run.connections.manager()
             set_labels(client, service, marks)
             self.log(f"{service}: its first data is in what was restored, and is not loaded again")
-
-
-def copy_name(stage: Stage, journal: SiteRestoreJournal) -> str:
-    """Return what site.toml calls the copy that a site is made again from.
-
-    Raises:
-        ConfigError: It has no such copy.
-
-    """
-    content, backup = journal.read(), stage.site.backup
-    repository = content.copy if content is not None else ""
-    copies = backup.named_copies if backup is not None else {}
-    found = next((name for name, copy in copies.items() if copy.repository == repository), None)
-    if found is None:
-        raise ConfigError([no_such_copy(repository)])
-    return found
-
-
-def no_such_copy(repository: str) -> str:
-    """Return the message for a copy that site.toml does not name, so that the repository host can't read it."""
-    return (
-        f"backup.copies: none has the repository {repository}, from which the repository host takes the data: write "
-        f'there: [[backup.copies]] and repository = "{repository}", with its secrets; then type the same again'
-    )
-
-
-def files_host(stage: Stage, service: str, generation: ChosenGeneration) -> Host:
-    """Return the hive that gets the files of a service: the one that made them, if it has the volumes still.
-
-    Args:
-        stage: The stage.
-        service: The service, which has files.
-        generation: Its generation.
-
-    """
-    hosts = files_hosts(stage, service)
-    return next((host for host in hosts if host.short == generation.host), hosts[0])
-
-
-def files_hosts(stage: Stage, service: str) -> list[Host]:
-    """Return the hives that have all volumes of a service whose files are saved; those of the first one, if none has.
-
-    Args:
-        stage: The stage.
-        service: The service, which has files.
-
-    """
-    saved = [each.volume for each in stage.services[service].backup_scripts if each.volume]
-    places = [stage.volume_hosts(name) for name in saved]
-    shared = [host for host in places[0] if all(host in each for each in places)]
-    return shared or list(places[0])
 
 
 def was_set_up(run: Run, host: Host) -> bool:

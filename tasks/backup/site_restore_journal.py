@@ -30,6 +30,7 @@ class ChosenGeneration(msgspec.Struct, frozen=True):
         size: Its bytes.
         parts: The names of its parts.
         is_good: Whether no test found fault with it.
+        pinned: The revision that `doit rollback` had the service stay at; None if it did not.
 
     """
 
@@ -39,6 +40,7 @@ class ChosenGeneration(msgspec.Struct, frozen=True):
     size: int
     parts: tuple[str, ...]
     is_good: bool
+    pinned: int | None = None
 
     @classmethod
     def of(cls, generation: CopiedGeneration) -> "ChosenGeneration":
@@ -50,6 +52,7 @@ class ChosenGeneration(msgspec.Struct, frozen=True):
             generation.size,
             generation.parts,
             generation.is_good,
+            generation.pinned,
         )
 
 

@@ -122,8 +122,14 @@ class LostSite(Site):
         return ("restore", "site", f"from={self.copy}", *words)
 
 
-@pytest.fixture
-def copy(tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a directory for the site and its place."""
+    return tmp_path_factory.mktemp("restored")
+
+
+@pytest.fixture(scope="module")
+def copy(directory: Path) -> Iterator[str]:
     """Give a place for a copy: a server on an address that hosts and this machine have in common."""
     debian.install(["restic", "rclone"])
     name = rig.site_name(AWAY)
@@ -133,7 +139,7 @@ def copy(tmp_path: Path) -> Iterator[str]:
         gateway = str(next(network.hosts()))
         words = ["--label", f"skep.site={name}", "--subnet", str(network), "--gateway", gateway, name]
         subprocess.run(["docker", "network", "create", *words], check=True, capture_output=True)
-        yield from _served(gateway, tmp_path / "away")
+        yield from _served(gateway, directory / "away")
 
 
 def _served(address: str, place: Path) -> Iterator[str]:
@@ -158,10 +164,10 @@ def _served(address: str, place: Path) -> Iterator[str]:
             server.kill()
 
 
-@pytest.fixture
-def site(tmp_path: Path, copy: str) -> Iterator[LostSite]:
+@pytest.fixture(scope="module")
+def site(directory: Path, copy: str) -> Iterator[LostSite]:
     """Give a site that is made; leave nothing of it."""
-    made = LostSite(tmp_path / "site", copy)
+    made = LostSite(directory / "site", copy)
     with rig.own(made.name):
         try:
             made.run(timeout=RUN).well()

@@ -1,6 +1,7 @@
 """`doit restore site`, before a host is made: what is refused, what is planned, what comes to the directory."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -141,7 +142,7 @@ def test_without_confirm_it_is_a_plan(machine: Machine) -> None:
 
 def test_each_kind_of_part(machine: Machine) -> None:
     """A dump, a part that site.toml no longer has, a generation that failed its test."""
-    facts = {"bytes": 5, "scripts": {"db": "db.dump", "former": "former"}}
+    facts = {"bytes": 5, "scripts": {"db": "db.dump", "former": "former"}, "revision": {"pinned": 3}}
     machine.copy.made = []
     identity = machine.copy.add("web", 12, sealed=False)
     machine.copy.note("seal", identity, 12, facts)
@@ -151,12 +152,14 @@ def test_each_kind_of_part(machine: Machine) -> None:
     lost = read_lost_site(machine.copy, machine.key)
     (machine.directory / "site.toml").write_text(_SITE)
     stage = select(load(machine.directory / "site.toml"), None)
+    pins = "which is lost with the swarm: it runs what site.toml says"
     lines = list(plan_lines(lost, stage, SiteBackups(run).zone))
-    assert lines[1:5] == [
+    assert lines[1:5] + lines[-1:] == [
         "web: web12000 of 2026-11-12 01:00 (5B, made on hive0)",
         "  a test of it failed; there is no better one",
         "  db: loaded into the running service by: load",
         "  former: is no longer in site.toml, so that nothing says how it is restored: it is left out",
+        f"web: was pinned to revision 3 by doit rollback, {pins}",
     ]
 
 
@@ -168,6 +171,22 @@ def test_with_confirm_the_files_come(machine: Machine) -> None:
     with pytest.raises(InvalidCommand, match="the site is loaded"):
         machine.typed(confirm="example")
     assert (len(machine.keys), machine.set_ups) == (1, 2)
+
+
+def test_killed_as_the_files_were_put_there(machine: Machine) -> None:
+    """The journal is there, and site.toml is not yet: it is moved, once that is confirmed, and read."""
+    with pytest.raises(InvalidCommand, match="the site is loaded"):
+        machine.typed(confirm="example")
+    place = machine.directory / ".skep-restoring"
+    (place / "ready").mkdir(parents=True)
+    (place / "whole").touch()
+    (machine.directory / "site.toml").rename(place / "ready/site.toml")
+    status, output = machine.typed()
+    assert (status, "type it with confirm=SITE" in output) == (2, True)
+    with pytest.raises(InvalidCommand, match="the site is loaded"):
+        machine.typed(confirm="example")
+    assert sorted(path.name for path in machine.directory.iterdir()) == ["site.toml", "state"]
+    assert len(machine.keys) == 1
 
 
 def test_who_is_refused(machine: Machine) -> None:
@@ -189,6 +208,18 @@ def test_who_is_refused(machine: Machine) -> None:
     with pytest.raises(InvalidCommand, match=f"set {KEY_VARIABLE}, or type it at a terminal"):
         machine.typed()
     assert list(machine.directory.iterdir()) == []
+
+
+def test_the_key_at_the_terminal(machine: Machine) -> None:
+    """It is asked for without being shown, where no variable has it; what is typed around it does not count."""
+    machine.patch.delenv(KEY_VARIABLE)
+    machine.patch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    machine.patch.setattr("getpass.getpass", lambda _prompt: f" {machine.key.reveal()}\n")
+    assert machine.typed()[0] == 2
+    assert machine.keys == [machine.key]
+    machine.patch.setattr("getpass.getpass", lambda _prompt: "")
+    with pytest.raises(InvalidCommand, match="the key of the backups is needed"):
+        machine.typed()
 
 
 def test_a_run_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,6 +126,7 @@ def test_without_a_site(tmp_path: Path, text: str | None) -> None:
         (tmp_path / "site.toml").write_text(text)
 
     assert words(SiteNames(tmp_path), "rollback", "") == ["stage=", "to="]
+    assert words(SiteNames(tmp_path), "restore", "si") == ["site"]
 
 
 def test_words_of_commands_are_known() -> None:

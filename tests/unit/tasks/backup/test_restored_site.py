@@ -17,8 +17,10 @@ from model.stage import Host
 from remote.backup.agent_calls import AgentFailedError
 from remote.mother.wait import Pace
 from tasks import initialize_services
-from tasks.backup import restored_site
-from tasks.backup.restored_site import PatientBackups, RestoredSite, copy_name
+from tasks.backup import patient_backups, restored_site
+from tasks.backup.patient_backups import PatientBackups
+from tasks.backup.restored_services import copy_name
+from tasks.backup.restored_site import RestoredSite
 from tasks.backup.site_backups import SiteBackups
 from tasks.backup.site_restore_journal import ChosenGeneration, SiteRestoration, SiteRestoreJournal
 from tasks.run.context import Run
@@ -243,7 +245,7 @@ def test_a_dump_that_fails(lost: Lost) -> None:
 
 def test_a_host_that_is_at_work(lost: Lost, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another job there, as one that a killed try had begun, is waited for, and what it was asked for is done then."""
-    monkeypatch.setattr(restored_site, "_PACE", Pace(first=0.0, longest=0.0))
+    monkeypatch.setattr(patient_backups, "_PACE", Pace(first=0.0, longest=0.0))
     asked: list[str] = []
     ask = SiteBackups.ask
 
@@ -256,7 +258,7 @@ def test_a_host_that_is_at_work(lost: Lost, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(SiteBackups, "ask", busy)
     assert lost.restored() == 0
     assert lost.events == WHOLE
-    monkeypatch.setattr(restored_site, "BUSY_PATIENCE", 0.0)
+    monkeypatch.setattr(patient_backups, "PATIENCE", 0.0)
     asked.clear()
     with pytest.raises(HostError, match=r"is at work on this host \(waited 0 s\)"):
         PatientBackups(lost.run).ask(lost.run.stage.repository, "fetch", "away")
@@ -296,7 +298,7 @@ def test_machines_that_were_set_up_before(lost: Lost, monkeypatch: pytest.Monkey
 
 def test_the_copy_by_its_name(lost: Lost) -> None:
     """The one whose repository it is; where there is none, it is said what to write."""
-    assert copy_name(lost.run.stage, lost.journal) == "away"
+    assert copy_name(lost.run.stage, COPY) == "away"
     lost.made.edit(COPY, "s3:other")
     with pytest.raises(ConfigError, match=r"backup\.copies: none has the repository s3:https"):
-        copy_name(lost.made.run().stage, lost.journal)
+        copy_name(lost.made.run().stage, COPY)
