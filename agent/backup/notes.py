@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent.backup.restic import Restic
+from agent.backup.restic import Restic, patiently
 from agent.host.durable_files import write_json
 
 SEAL = "seal"
@@ -52,7 +52,7 @@ def add_note(
     """
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_json(directory / "note.json", facts)
-    restic.backup(directory, host, note_tags(kind, of, facts), lambda _line: None)
+    patiently(lambda: restic.backup(directory, host, note_tags(kind, of, facts), lambda _line: None))
 
 
 def read_note(tags: Sequence[str]) -> tuple[str, str, dict[str, Any]] | None:

@@ -2,25 +2,26 @@
 
 import json
 import os
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
-from agent.errors import AgentError, reason_of
+from agent.backup import restic_process
+from agent.errors import AgentError
 
 LOCK_PATIENCE = 1800.0
 """Seconds that a repository which another process works on is waited for."""
-_LOCK_PAUSE = 5.0
+_LOCK_PAUSE = 2.0
 _WHOLE_ID = 64
 """Characters of a snapshot's id."""
 _CACHE = "/var/cache/skep-backup"
 _SPARSE_SINCE = (0, 15)
 Heard = Callable[[Mapping[str, Any]], None]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,14 @@ class Restic:
 
         """
         done = self._run(["cat", "config", "--no-lock"])
-        if done.returncode == 0:
+        if done.status == 0:
             return True
         if (
-            "Is there a repository at the following location" in done.stderr
-            or "unable to open config" in done.stderr
+            "Is there a repository at the following location" in done.errors
+            or "unable to open config" in done.errors
         ):
             return False
-        raise AgentError(_last(done.stderr))
+        raise AgentError(_last(done.errors))
 
     def init(self, like: "Restic | None" = None) -> None:
         """Make the repository.
@@ -98,6 +99,7 @@ class Restic:
         """Save a directory's content at the root of a new snapshot; return restic's summary.
 
         Raises:
+            LockedError: Another process works on the repository alone; whoever holds a service lets it go meanwhile.
             AgentError: There is no snapshot, or one in which a file is missing: the message says which.
 
         """
@@ -117,6 +119,8 @@ class Restic:
                 heard(line)
 
         status, errors = self._follow(words, hear, directory=directory)
+        if status != 0 and _is_locked(errors):
+            raise LockedError(_last(errors))
         if status != 0 or "snapshot_id" not in summary:
             missing = f" ({', '.join(unread[:3])})" if unread else ""
             identity = summary.get("snapshot_id", "")
@@ -138,23 +142,20 @@ class Restic:
         words = ["restore", identity, "--target", str(target), "--verify"]
         words += ["--include", f"/{entry}"] if entry else []
         words += ["--sparse"] if self.version >= _SPARSE_SINCE else []
-        status, errors = self._follow(words, lambda _line: None, written=written)
-        if status != 0:
-            raise AgentError(_last(errors))
+
+        def once() -> None:
+            status, errors = self._follow(words, lambda _line: None, written=written)
+            if status != 0:
+                raise LockedError(_last(errors)) if _is_locked(errors) else AgentError(_last(errors))
+
+        patiently(once)
 
     def dump(self, identity: str, path: str, output: IO[bytes], archive: str = "") -> None:
         """Write a file of a snapshot, or a directory as an `archive` (`tar`), to a stream."""
         words = ["dump", *(["--archive", archive] if archive else []), identity, path]
-        done = subprocess.run(
-            self._command(words),
-            env=self._env(),
-            stdout=output,
-            stderr=subprocess.PIPE,
-            check=False,
-            **self._as(),
-        )
-        if done.returncode != 0:
-            raise AgentError(_last(done.stderr.decode(errors="replace")))
+        done = restic_process.run(self._command(words), self._env(), who=self._as(), output=output)
+        if done.status != 0:
+            raise AgentError(_last(done.errors))
 
     def stats(self, identity: str) -> tuple[int, int]:
         """Return a snapshot's bytes and files as they are when restored."""
@@ -184,6 +185,10 @@ class Restic:
         if identities:
             other._patient(["copy", *identities], beside=self)  # noqa: SLF001 - of the same class
 
+    def rebuild_index(self) -> None:
+        """Make the index anew from the data; what is broken of the old one goes."""
+        self._patient(["rebuild-index"])
+
     def unlock(self) -> None:
         """Remove locks whose processes are gone, or that nobody has renewed for half an hour."""
         self._finished(["unlock"])
@@ -195,10 +200,10 @@ class Restic:
         ends = time.monotonic() + LOCK_PATIENCE
         while True:
             done = self._run(words, beside)
-            if done.returncode == 0:
-                return done.stdout
-            if not _is_locked(done.stderr) or time.monotonic() > ends:
-                raise AgentError(_last(done.stderr))
+            if done.status == 0:
+                return done.output
+            if not _is_locked(done.errors) or time.monotonic() > ends:
+                raise AgentError(_last(done.errors))
             for repository in (self, beside) if beside else (self,):
                 repository.unlock()
             time.sleep(_LOCK_PAUSE)
@@ -206,24 +211,12 @@ class Restic:
     def _finished(self, words: Sequence[str], beside: "Restic | None" = None) -> str:
         """Run a command, which must end well; return what it printed."""
         done = self._run(words, beside)
-        if done.returncode != 0:
-            raise AgentError(_last(done.stderr))
-        return done.stdout
+        if done.status != 0:
+            raise AgentError(_last(done.errors))
+        return done.output
 
-    def _run(
-        self, words: Sequence[str], beside: "Restic | None" = None
-    ) -> "subprocess.CompletedProcess[str]":
-        try:
-            return subprocess.run(
-                self._command(words),
-                env=self._env(beside),
-                capture_output=True,
-                text=True,
-                check=False,
-                **self._as(),
-            )
-        except OSError as error:
-            raise AgentError(f"restic can't be started: {reason_of(error)} (doit setup_hosts)") from error
+    def _run(self, words: Sequence[str], beside: "Restic | None" = None) -> restic_process.Ended:
+        return restic_process.run(self._command(words), self._env(beside), who=self._as())
 
     def _follow(
         self,
@@ -233,46 +226,21 @@ class Restic:
         directory: Path | None = None,
         written: Callable[[int], None] | None = None,
     ) -> tuple[int, str]:
-        """Run a command, and hear its lines of JSON; wait where another process has the repository."""
-        ends = time.monotonic() + LOCK_PATIENCE
-        while True:
-            status, errors = self._once(words, heard, directory, written)
-            if status == 0 or not _is_locked(errors) or time.monotonic() > ends:
-                return status, errors
-            time.sleep(_LOCK_PAUSE)
+        """Run a command, and hear its lines of JSON."""
 
-    def _once(
-        self,
-        words: Sequence[str],
-        heard: Heard,
-        directory: Path | None,
-        written: Callable[[int], None] | None,
-    ) -> tuple[int, str]:
-        """Run a command once."""
-        errors: list[str] = []
-        with subprocess.Popen(
-            self._command(words),
-            env=self._env(),
-            cwd=directory,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            **self._as(),
-        ) as process:
-            assert process.stdout is not None  # noqa: S101 - a pipe, as asked for above
-            assert process.stderr is not None  # noqa: S101
-            stderr = process.stderr
-            reader = threading.Thread(target=lambda: errors.extend(stderr), daemon=True)
-            reader.start()
+        def watch(process: int) -> None:
             if written is not None:
-                watcher = threading.Thread(target=_watch, args=(process, written), daemon=True)
-                watcher.start()
-            for line in _objects(process.stdout):
-                heard(line)
-            status = process.wait()
-            reader.join()
-        return status, "".join(errors)
+                threading.Thread(target=_watch, args=(process, written), daemon=True).start()
+
+        done = restic_process.run(
+            self._command(words),
+            self._env(),
+            who=self._as(),
+            directory=directory,
+            hear=partial(_hear_object, heard),
+            started=watch,
+        )
+        return done.status, done.errors
 
     def _command(self, words: Sequence[str]) -> list[str]:
         """Return a command line; restic ends with this process, so that no lock is free while it goes on."""
@@ -284,6 +252,8 @@ class Restic:
         """Return the variables for restic; those of another repository as it names them for the one that is read."""
         cache = _CACHE if not self.user else f"{_CACHE}-{self.user}"
         known = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "RESTIC_CACHE_DIR": cache, "HOME": "/root"}
+        # Lines of progress in a second: a process that gets nowhere must write next to nothing.
+        known["RESTIC_PROGRESS_FPS"] = "2"
         other = (
             {}
             if beside is None
@@ -304,6 +274,27 @@ class Restic:
         )
 
 
+class LockedError(AgentError):
+    """A repository that another process works on alone, as when it is pruned."""
+
+
+def patiently(do: Callable[[], Result]) -> Result:
+    """Do something with a repository; where another process works on it alone, again when that has ended.
+
+    Raises:
+        LockedError: It does not end in half an hour.
+
+    """
+    ends = time.monotonic() + LOCK_PATIENCE
+    while True:
+        try:
+            return do()
+        except LockedError:
+            if time.monotonic() > ends:
+                raise
+        time.sleep(_LOCK_PAUSE)
+
+
 class UnreadError(AgentError):
     """A backup that is not whole.
 
@@ -318,22 +309,21 @@ class UnreadError(AgentError):
         self.snapshot = snapshot
 
 
-def _objects(lines: IO[str]) -> Iterator[Mapping[str, Any]]:
-    """Yield the lines that are JSON objects."""
-    for line in lines:
-        try:
-            found = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(found, dict):
-            yield found
+def _hear_object(heard: Heard, line: str) -> None:
+    """Pass a line on if it is a JSON object."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return
+    if isinstance(found, dict):
+        heard(found)
 
 
-def _watch(process: "subprocess.Popen[str]", written: Callable[[int], None]) -> None:
-    """Tell how much a process has written, as the kernel counts it."""
-    while process.poll() is None:
+def _watch(process: int, written: Callable[[int], None]) -> None:
+    """Tell how much a process has written, as the kernel counts it, until it is gone."""
+    while True:
         try:
-            text = Path(f"/proc/{process.pid}/io").read_text()
+            text = Path(f"/proc/{process}/io").read_text()
         except OSError:
             return
         counts = dict(line.split(": ") for line in text.splitlines())
@@ -349,5 +339,17 @@ def _is_locked(errors: str) -> bool:
 def _last(errors: str) -> str:
     """Return restic's last words, without its own prefix."""
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
-    text = lines[-1] if lines else "restic failed, and does not say why"
+    # Newer ones say it as JSON. Behind the reason may stand a question, and the repository's name.
+    told = [line for text in lines for line in _told(text).splitlines()]
+    fatal = [line for line in told if line.startswith("Fatal: ")]
+    text = (fatal or told or ["it failed, and does not say why"])[-1]
     return f"restic: {text.removeprefix('Fatal: ')}"
+
+
+def _told(line: str) -> str:
+    """Return a line's text, which may be the message of a JSON object."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return line
+    return str(found.get("message", line)) if isinstance(found, dict) else line

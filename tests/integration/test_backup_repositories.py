@@ -249,6 +249,28 @@ def test_a_stale_lock(place: Place) -> None:
     assert not any(lock.iterdir())
 
 
+def test_files_that_were_cut_off(place: Place) -> None:
+    """An index and a snapshot of half their length, as after a power cut: set aside, and all else is of use again."""
+    good = place.save("rows", age=1)
+    index = {path.name for path in (place.config.root / "hive0/index").iterdir()}
+    cut = place.save("cut")
+    [broken] = [path for path in (place.config.root / "hive0/index").iterdir() if path.name not in index][:1]
+    for path in (broken, place.config.root / "hive0/snapshots" / cut):
+        path.chmod(0o600)
+        os.truncate(path, path.stat().st_size // 2)
+    shutil.rmtree(place.root / "cache")
+    with pytest.raises(AgentError, match="restic"):
+        repositories.of_hive(place.config, "hive0").check()
+    assert place.upkeep().keep()["failed"].keys() & {"check", "listing", "prune"}
+    later = replace(place.upkeep(), now=lambda: time.time() + 601)
+    assert later.keep()["failed"] == {}
+    assert [each.id for each in place.there()] == [good]
+    assert place.rows("hive0", good) == "rows"
+    new = place.save("new")
+    repositories.of_hive(place.config, "hive0").check("100%")
+    assert [each.id for each in place.there()] == [good, new]
+
+
 def test_a_copy_forgets_as_well_once_a_week(place: Place) -> None:
     """By the same policy, when it is due again; until then what went here stays there."""
     ids = [place.save(f"row{n}", age=9 - n) for n in range(4)]

@@ -22,7 +22,8 @@ from agent.backup.hive.task_container import (
     volume_directory,
 )
 from agent.backup.notes import SEAL, add_note, data_tags
-from agent.backup.restic import Restic
+from agent.backup.restic import Restic, patiently
+from agent.backup.restic_process import UnreachableError
 from agent.errors import AgentError, reason_of
 from agent.host.durable_files import write_json
 from agent.host.engine_socket import EngineSocket
@@ -73,6 +74,7 @@ class HiveBackup:
         generations: list[dict[str, Any]] = []
         failed: dict[str, str] = {}
         elsewhere: list[str] = []
+        unreachable: UnreachableError | None = None
         for service in services:
             began = time.time()
             try:
@@ -81,9 +83,14 @@ class HiveBackup:
                 if not self._is_mine(service, container):
                     elsewhere.append(service.name)
                     continue
+                if unreachable is not None:
+                    raise unreachable
+                # Before a service is held, or a dump fills the disk.
+                self.restic.exists()
                 generations.append(self._save(service, container, kind))
                 self._note(service.name, began, generations[-1], "")
             except (AgentError, OSError) as error:
+                unreachable = error if isinstance(error, UnreachableError) else unreachable
                 failed[service.name] = reason_of(error)
                 self.output.say(f"{service.name}: {reason_of(error)}")
                 self._note(service.name, began, {}, reason_of(error))
@@ -130,23 +137,12 @@ class HiveBackup:
                 for script in service.scripts
             },
         }
-        consistency = min(
-            (script.consistency for script in service.scripts if script.volume),
-            key=_STRICTEST.index,
-            default="none",
-        )
-        with (
-            self._staged(service, spool, content) as staging,
-            held(self.engine, service.name, container, consistency),
-        ):
-            summary = self.restic.backup(
-                staging,
-                self.config.host,
-                data_tags(self.config.stage, service.name, kind),
-                lambda line: self._hear(service.name, line),
-            )
-        for script in service.scripts:
-            (spool / script.entry).unlink(missing_ok=True)
+        try:
+            # A repository that is pruned is waited for without the service being held.
+            summary = patiently(lambda: self._store(service, container, spool, content))
+        finally:
+            for script in service.scripts:
+                (spool / script.entry).unlink(missing_ok=True)
         facts = {
             "bytes": int(summary["total_bytes_processed"]),
             "files": int(summary["total_files_processed"]),
@@ -159,6 +155,26 @@ class HiveBackup:
         identity = self.restic.identity(str(summary["snapshot_id"]))
         add_note(self.restic, self.config.host, SEAL, identity, facts, self.state / "note")
         return {"service": service.name, "id": str(summary["snapshot_id"])[:8], **facts}
+
+    def _store(
+        self, service: ServiceData, container: str | None, spool: Path, content: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Save what a generation is to have, while the service is held; return restic's summary."""
+        consistency = min(
+            (script.consistency for script in service.scripts if script.volume),
+            key=_STRICTEST.index,
+            default="none",
+        )
+        with (
+            self._staged(service, spool, content) as staging,
+            held(self.engine, service.name, container, consistency),
+        ):
+            return self.restic.backup(
+                staging,
+                self.config.host,
+                data_tags(self.config.stage, service.name, str(content["kind"])),
+                lambda line: self._hear(service.name, line),
+            )
 
     def _dump(
         self, service: ServiceData, container: str | None, script: Script, spool: Path

@@ -10,6 +10,7 @@ from typing import Any
 from agent.backup.config import Copy, RepositoryConfig
 from agent.backup.hive.journal import STATE, Journal
 from agent.backup.repository import repositories
+from agent.backup.repository.broken_files import set_aside
 from agent.backup.repository.copy_retention import trim
 from agent.backup.repository.generations import Generation, Listing, listing
 from agent.backup.repository.off_site import OFF_SITE, note_copied
@@ -66,6 +67,7 @@ class Upkeep:
             return count
 
         part("locks", self._unlock)  # first: also a look takes a lock
+        part("cut off", lambda: set_aside(self.config, self.now(), self.output.say))
         part("repositories", lambda: len(repositories.ensure(self.config)))
         if self.config.site:
             part("site", lambda: save_site(self.config))

@@ -8,6 +8,7 @@ from agent.backup.config import RepositoryConfig
 from agent.backup.hive.journal import RUNTIME, STATE, Journal
 from agent.backup.notes import SEAL, add_note, data_tags
 from agent.backup.repository.repositories import SITE, of_hive
+from agent.backup.restic import patiently
 from agent.errors import AgentError
 from agent.host.durable_files import write_json
 
@@ -42,7 +43,8 @@ def save_site(config: RepositoryConfig, note: Path = NOTE, staging: Path = RUNTI
         for name, path in config.site.items():
             shutil.copyfile(path, staging / name)
         write_json(staging / "generation.json", {"format": _FORMAT, "service": SITE, "scripts": {}})
-        made = restic.backup(staging, SITE, data_tags("", SITE, "scheduled"), lambda _line: None)
+        tags = data_tags("", SITE, "scheduled")
+        made = patiently(lambda: restic.backup(staging, SITE, tags, lambda _line: None))
         identity = restic.identity(str(made["snapshot_id"]))
         facts = {
             "bytes": int(made["total_bytes_processed"]),
