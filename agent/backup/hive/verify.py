@@ -256,5 +256,5 @@ def is_due(period: str, last: float | None) -> bool:
     """
     if period not in _PERIODS:
         return False
-    # An hour less, since backups don't begin to the second.
-    return last is None or time.time() - last > _PERIODS[period] - 3600
+    # An hour less, since backups don't begin to the second. One of the future was noted by a clock that was wrong.
+    return last is None or not 0 <= time.time() - last <= _PERIODS[period] - 3600

@@ -82,12 +82,12 @@ class Upkeep:
             for copy in self.config.copies:
                 result["copied"] += part(f"copy {copy.name}", lambda copy=copy: self._export(copy, found[0]))  # type: ignore[misc]
             result["forgotten"] = part("forget", lambda: self._forget(found[0]))
-            if self.now() - done.get("prune", 0) > PRUNE_EVERY:
+            if self._is_due(done, "prune", PRUNE_EVERY):
                 part("prune", self._prune)
             grows = self._trim(found[0], done, before.get("grows", {}))
         else:
             grows = before.get("grows", {})
-        if self.now() - done.get("check", 0) > CHECK_EVERY:
+        if self._is_due(done, "check", CHECK_EVERY):
             part("check", self._check)
         since = {
             name: before.get("failed", {}).get(name, {}).get("since", int(self.now())) for name in failed
@@ -102,6 +102,10 @@ class Upkeep:
             }
         )
         return {**result, "failed": failed}
+
+    def _is_due(self, done: Mapping[str, int], name: str, every: float) -> bool:
+        """Return whether a part is due: also where it was done in the future, by a clock that was wrong."""
+        return not 0 <= self.now() - done.get(name, 0) <= every
 
     def _unlock(self) -> int:
         for restic in repositories.known(self.config).values():
@@ -156,7 +160,7 @@ class Upkeep:
         grows: dict[str, str] = {}
         for copy in self.config.copies:
             name = f"trim {copy.name}"
-            if self.now() - done.get(name, 0) <= TRIM_EVERY:
+            if not self._is_due(done, name, TRIM_EVERY):
                 grows |= {copy.name: before[copy.name]} if copy.name in before else {}
                 continue
             done[name] = int(self.now())

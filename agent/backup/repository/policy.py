@@ -14,6 +14,8 @@ BEFORE_RESTORE = "before-restore"
 _SAFE = timedelta(days=7)
 """How long what was there before a restoration is kept in any case."""
 
+_TOLERANCE = timedelta(hours=1)
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -37,6 +39,7 @@ def kept(generations: Sequence[Stored], keep: Mapping[str, int], now: datetime) 
     """Return the ids of the generations of one service that are kept: of each period the newest.
 
     The newest that no test found fault with is always kept, and so is what was there before a restoration for a week.
+    What comes from the future, by a clock that was wrong, is kept until it is past, and takes no other's place.
 
     Args:
         generations: The service's generations.
@@ -44,8 +47,10 @@ def kept(generations: Sequence[Stored], keep: Mapping[str, int], now: datetime) 
         now: The time by the repository's clock.
 
     """
-    newest_first = sorted(generations, key=lambda each: (each.arrived, each.id), reverse=True)
-    found = {each.id for each in newest_first[: keep.get("last", 0)]}
+    ahead = {each.id for each in generations if each.arrived - now > _TOLERANCE}
+    past = [each for each in generations if each.id not in ahead]
+    newest_first = sorted(past, key=lambda each: (each.arrived, each.id), reverse=True)
+    found = ahead | {each.id for each in newest_first[: keep.get("last", 0)]}
     found |= {each.id for each in [each for each in newest_first if each.good][:1] or newest_first[:1]}
     found |= {each.id for each in newest_first if each.kind == BEFORE_RESTORE and now - each.arrived < _SAFE}
     for name, period in PERIODS.items():

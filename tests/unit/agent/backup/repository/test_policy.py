@@ -45,6 +45,13 @@ def test_the_newest_good_one_always_stays() -> None:
     assert kept(bad, {"last": 0}, NOW) == {"0"}
 
 
+def test_a_clock_that_was_ahead() -> None:
+    """What it dated into the future stays, and pushes out none of those that are right."""
+    ahead = [Stored(f"ahead{n}", NOW + timedelta(days=1 + n)) for n in range(5)]
+    assert kept([*nights(3), *ahead], {"last": 2}, NOW) == {"0", "1", *(each.id for each in ahead)}
+    assert kept([*nights(3), *ahead], {"last": 2}, NOW + timedelta(days=9)) == {"ahead3", "ahead4"}
+
+
 def test_nothing_is_kept_of_nothing() -> None:
     """A service without generations is no mistake."""
     assert kept([], KEEP, NOW) == set()
