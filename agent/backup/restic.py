@@ -16,6 +16,9 @@ from agent.errors import AgentError
 LOCK_PATIENCE = 1800.0
 """Seconds that a repository which another process works on is waited for."""
 _LOCK_PAUSE = 2.0
+_LOOKS, _LOOK_PAUSE = 3, 0.5
+_UNREADABLE = ("could not load snapshot", "failed to load snapshot")
+"""What restic 0.14 and newer ones say of a snapshot that can't be read."""
 _WHOLE_ID = 64
 """Characters of a snapshot's id."""
 _CACHE = "/var/cache/skep-backup"
@@ -73,13 +76,20 @@ class Restic:
         self._finished([*words, *(["--copy-chunker-params"] if like else [])], beside=like)
 
     def snapshots(self, *identities: str) -> list[dict[str, Any]]:
-        """Return the snapshots, or those that are named, as restic lists them.
+        """Return the snapshots, or those that are named, as restic lists them; also while the repository is pruned.
 
         Raises:
-            AgentError: The repository can't be read, or has no such snapshot.
+            AgentError: The repository can't be read whole, or has no such snapshot.
 
         """
-        return list(json.loads(self._finished(["snapshots", "--json", *identities]) or "null") or [])
+        for left in reversed(range(_LOOKS)):
+            done = self._run(["snapshots", "--json", "--no-lock", *identities])
+            # One that is forgotten just now; else one that is broken, and restic would only leave it out.
+            if done.status == 0 and not any(words in done.errors for words in _UNREADABLE):
+                return list(json.loads(done.output) or [])
+            if left:
+                time.sleep(_LOOK_PAUSE)
+        raise AgentError(_last(done.errors))
 
     def identity(self, snapshot: str) -> str:
         """Return a snapshot's whole id by its beginning; one that is whole already is not asked for again.
@@ -153,18 +163,26 @@ class Restic:
     def dump(self, identity: str, path: str, output: IO[bytes], archive: str = "") -> None:
         """Write a file of a snapshot, or a directory as an `archive` (`tar`), to a stream."""
         words = ["dump", *(["--archive", archive] if archive else []), identity, path]
-        done = restic_process.run(self._command(words), self._env(), who=self._as(), output=output)
-        if done.status != 0:
-            raise AgentError(_last(done.errors))
+
+        def once() -> None:
+            done = restic_process.run(self._command(words), self._env(), who=self._as(), output=output)
+            if done.status != 0:
+                raise (
+                    LockedError(_last(done.errors))
+                    if _is_locked(done.errors)
+                    else AgentError(_last(done.errors))
+                )
+
+        patiently(once)
 
     def stats(self, identity: str) -> tuple[int, int]:
         """Return a snapshot's bytes and files as they are when restored."""
-        found = json.loads(self._finished(["stats", "--json", "--mode", "restore-size", identity]))
+        found = json.loads(self._patient(["stats", "--json", "--mode", "restore-size", identity]))
         return int(found["total_size"]), int(found["total_file_count"])
 
     def stored_size(self, identities: Sequence[str]) -> int:
         """Return the bytes that snapshots take in the repository, together: what is equal once, and compressed."""
-        found = json.loads(self._finished(["stats", "--json", "--mode", "raw-data", *identities]))
+        found = json.loads(self._patient(["stats", "--json", "--mode", "raw-data", *identities]))
         return int(found["total_size"])
 
     def forget(self, identities: Sequence[str]) -> None:

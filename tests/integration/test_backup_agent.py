@@ -408,6 +408,32 @@ def test_killed_while_a_service_is_held(hive: Hive) -> None:
     assert hive.sealed() == 1
 
 
+def test_killed_at_each_step_of_a_backup_and_a_test(hive: Hive) -> None:
+    """While it dumps, when the data is there without its seal, while a server of the test's own runs: the next goes on.
+
+    No half one counts as a generation, and nothing stays of a test.
+    """
+    hive.start("web", "sh", "-c", "echo row > /tmp/db; exec sleep 100000")
+    slow = DUMP | {"backup_command": "cat /tmp/db; sleep 2"}
+    hive.configure(web=[slow])
+    dump, snapshots = hive.spool / "web" / "db.dump", hive.root / "restic/snapshots"
+    assert hive.killed(lambda: dump.exists() and dump.stat().st_size > 0, "run")
+    assert (hive.sealed(), list(snapshots.iterdir())) == (0, [])
+    hive.configure(web=[DUMP])
+    assert hive.killed(lambda: any(len(path.name) == 64 for path in snapshots.iterdir()), "run")
+    assert hive.sealed() == 0
+    generation = hive.generation()
+    assert hive.sealed() == 1
+    hive.configure(web=[DUMP | {"verify_command": "sleep 60"}])
+    scratch = ("ps", "-q", "--filter", "label=skep.verify=web")
+    assert hive.killed(lambda: docker(*scratch) != "", "verify", generation, "--service", "web")
+    assert docker(*scratch) != ""
+    hive.configure(web=[DUMP])
+    assert "db" in hive.well("verify", generation, "--service", "web")["verified"]
+    assert docker("ps", "-aq", "--filter", "label=skep.verify=web") == ""
+    assert not (hive.root / "scratch").exists()
+
+
 def test_killed_at_each_step_of_a_restoration(hive: Hive) -> None:
     """read, swap and settle are killed early, late and in between; typed again they end as the first would have."""
     container = hive.start("web")

@@ -271,6 +271,22 @@ def test_files_that_were_cut_off(place: Place) -> None:
     assert [each.id for each in place.there()] == [good, new]
 
 
+def test_a_seal_that_is_broken(place: Place) -> None:
+    """What it was of is not forgotten, though nothing says any more that it is whole."""
+    identity = place.save("rows", age=3)
+    [seal] = [path for path in (place.config.root / "hive0/snapshots").iterdir() if path.name != identity]
+    seal.chmod(0o600)
+    os.truncate(seal, seal.stat().st_size // 2)
+    shutil.rmtree(place.root / "cache")
+    with pytest.raises(AgentError, match=seal.name[:8]):
+        place.there()
+    later = replace(place.upkeep(), now=lambda: time.time() + 601)
+    assert later.keep()["failed"] == {}
+    assert place.there() == []
+    assert later.keep()["failed"] == {}
+    assert place.rows("hive0", identity) == "rows"
+
+
 def test_a_copy_forgets_as_well_once_a_week(place: Place) -> None:
     """By the same policy, when it is due again; until then what went here stays there."""
     ids = [place.save(f"row{n}", age=9 - n) for n in range(4)]

@@ -54,6 +54,11 @@ def set_aside(config: RepositoryConfig, now: float, say: Callable[[str], None]) 
     return count
 
 
+def lacks_snapshots(config: RepositoryConfig, hive: str) -> bool:
+    """Return whether a snapshot of a hive was set aside: it may have been the seal of another one that is whole."""
+    return any((config.root / ASIDE / hive / "snapshots").glob("*"))
+
+
 def _cut_off(directory: Path, now: float) -> list[Path]:
     """Return the files of a directory that have not the content that they are named by."""
     found = []

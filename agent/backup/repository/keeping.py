@@ -10,7 +10,7 @@ from typing import Any
 from agent.backup.config import Copy, RepositoryConfig
 from agent.backup.hive.journal import STATE, Journal
 from agent.backup.repository import repositories
-from agent.backup.repository.broken_files import set_aside
+from agent.backup.repository.broken_files import lacks_snapshots, set_aside
 from agent.backup.repository.copy_retention import trim
 from agent.backup.repository.generations import Generation, Listing, listing
 from agent.backup.repository.off_site import OFF_SITE, note_copied
@@ -146,7 +146,7 @@ class Upkeep:
                     for hive, snapshot in (*generation.places.items(), *generation.notes):
                         going.setdefault(hive, []).append(snapshot)
         for hive, snapshot, arrived in found.unsealed:
-            if now - arrived > _UNSEALED_FOR:
+            if now - arrived > _UNSEALED_FOR and not lacks_snapshots(self.config, hive):
                 going.setdefault(hive, []).append(snapshot)
         for hive, snapshots in going.items():
             repositories.of_hive(self.config, hive).forget(snapshots)
