@@ -29,7 +29,7 @@ _HASH = re.compile(r"\b([0-9a-f]{10})[0-9a-f]{54}\b")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
 
 
-class UnreachableError(AgentError):
+class RepositoryUnreachableError(AgentError):
     """A repository that does not answer, or does not take what it gets."""
 
 
@@ -71,7 +71,7 @@ def run(
         started: Is told the process's number.
 
     Raises:
-        UnreachableError: It got nowhere, and was ended.
+        RepositoryUnreachableError: It got nowhere, and was ended.
         AgentError: It can't be started.
 
     """
@@ -97,7 +97,9 @@ def run(
         status = process.wait()
         watch.join()
     if watch.gave_up:
-        raise UnreachableError(f"the repository does not answer, or does not take this: {watch.gave_up}")
+        raise RepositoryUnreachableError(
+            f"the repository does not answer, or does not take this: {watch.gave_up}"
+        )
     return Ended(status, "".join(said), "".join(watch.errors))
 
 

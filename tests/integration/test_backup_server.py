@@ -16,7 +16,7 @@ import pytest
 
 from agent.backup import restic_process
 from agent.backup.restic import LockedError, Restic, patiently
-from agent.backup.restic_process import UnreachableError
+from agent.backup.restic_process import RepositoryUnreachableError
 from agent.errors import AgentError
 from tests import rig
 from tests.debian import install
@@ -125,7 +125,7 @@ def test_a_server_that_stops_in_the_middle(server: Server) -> None:
     server.fill()
     stopping = server.when_pushing(lambda: server.send(signal.SIGKILL))
     with pytest.raises(
-        UnreachableError, match=r"does not answer, or does not take this: .*connection refused"
+        RepositoryUnreachableError, match=r"does not answer, or does not take this: .*connection refused"
     ):
         server.push()
     stopping.join()
@@ -142,7 +142,7 @@ def test_a_server_that_is_frozen(server: Server) -> None:
     """Nothing moves, so that it is given up; when it goes on, so do backups."""
     server.fill()
     freezing = server.when_pushing(lambda: server.send(signal.SIGSTOP))
-    with pytest.raises(UnreachableError, match="nothing has moved for 8 s"):
+    with pytest.raises(RepositoryUnreachableError, match="nothing has moved for 8 s"):
         server.push()
     freezing.join()
     server.send(signal.SIGCONT)
@@ -159,7 +159,7 @@ def test_a_server_that_is_killed_and_started_again(server: Server) -> None:
 
     server.fill()
     changing = server.when_pushing(restart)
-    with suppress(UnreachableError):
+    with suppress(RepositoryUnreachableError):
         server.push()
     changing.join()
     server.push()
@@ -178,7 +178,9 @@ def test_a_server_whose_disk_is_full(server: Server, tmp_path: Path) -> None:
     try:
         shutil.copytree(kept, small, dirs_exist_ok=True)
         server.fill()
-        with pytest.raises(UnreachableError, match=r"does not take this: server response unexpected"):
+        with pytest.raises(
+            RepositoryUnreachableError, match=r"does not take this: server response unexpected"
+        ):
             server.push()
         assert [each["short_id"] for each in server.restic.snapshots()] == [first[:8]]
         subprocess.run(["mount", "-o", "remount,size=200m", str(small)], check=True)

@@ -23,7 +23,7 @@ from agent.backup.hive.task_container import (
 )
 from agent.backup.notes import SEAL, add_note, data_tags
 from agent.backup.restic import Restic, patiently
-from agent.backup.restic_process import UnreachableError
+from agent.backup.restic_process import RepositoryUnreachableError
 from agent.errors import AgentError, reason_of
 from agent.host.durable_files import write_json
 from agent.host.engine_socket import EngineSocket
@@ -74,7 +74,7 @@ class HiveBackup:
         generations: list[dict[str, Any]] = []
         failed: dict[str, str] = {}
         elsewhere: list[str] = []
-        unreachable: UnreachableError | None = None
+        unreachable: RepositoryUnreachableError | None = None
         for service in services:
             began = time.time()
             try:
@@ -90,7 +90,7 @@ class HiveBackup:
                 generations.append(self._save(service, container, kind))
                 self._note(service.name, began, generations[-1], "")
             except (AgentError, OSError) as error:
-                unreachable = error if isinstance(error, UnreachableError) else unreachable
+                unreachable = error if isinstance(error, RepositoryUnreachableError) else unreachable
                 failed[service.name] = reason_of(error)
                 self.output.say(f"{service.name}: {reason_of(error)}")
                 self._note(service.name, began, {}, reason_of(error))
