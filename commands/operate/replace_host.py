@@ -15,6 +15,7 @@ from commands.shared.holding import holding, interrupted, wait_for_lock
 from commands.shared.run_again import run_again
 from model.errors import SkepError
 from model.log import Log
+from tasks.backup.replaced_volumes import begin_to_come_back, tasks_before
 from tasks.hosts.replaced_host import HostReplacement, end_replacement
 from tasks.names import SWARM
 from tasks.operate.named_host import known_host
@@ -36,7 +37,8 @@ class ReplaceHostCommand(DoitCmdBase):
     doc_description = """\
 Any host of any provider: the leader, the first hive, the repository. The swarm is asked first. Then it says what \
 would be lost: data that is on that host alone has to be named in volumes=. If the host still answers, its tasks run \
-elsewhere before it goes. At last doit runs, and makes the host again, with all that was on it but its data.
+elsewhere before it goes. At last doit runs, and makes the host again, with all that was on it. Data of services with \
+backups comes back from the newest that is of use; other data does not.
 
 A host of `prepared` or `kickstart` is a machine that skep can't make: it is taken out of the swarm, and the next step \
 is said. After a kill, at any point, type the same again.
@@ -62,6 +64,9 @@ Exit status: 0 done; 1 something failed, and typing the same again goes on; 2 re
             if replacement.was_taken_down:
                 said(f"{replacement.host.short} was taken down already, by a run that did not end: going on")
                 is_there = True
+                if (waiting := replacement.coming_back) is not None and not waiting.has_begun:
+                    with holding(run):
+                        _begin_to_come_back(replacement, said)
             else:
                 named = frozenset(filter(None, (get_var("volumes") or "").split(",")))
                 # Not as a command that changes something in any case: it observes while the lock is taken.
@@ -82,8 +87,16 @@ Exit status: 0 done; 1 something failed, and typing the same again goes on; 2 re
             return interrupted(run, "type the same again, which goes on from there")
 
     def _make(self, run: Run, replacement: HostReplacement, log: Log) -> int:
-        """Have doit make the host again, and return the exit status."""
+        """Have doit make the host again, and its volumes come back; return the exit status."""
         short = replacement.host.short
+        if (waiting := replacement.coming_back) is not None:
+            status = run_again(run, self.bin_name, tasks_before(run, replacement.host, waiting.backups))
+            if status == DONE_WELL:
+                status = run_again(run, self.bin_name, ["move_volume", *waiting.backups, f"to={short}"])
+            if status != DONE_WELL:
+                log(f"{short}: its data is not back yet: {self.bin_name} replace_host {short} goes on")
+                return INTERRUPTED if status == INTERRUPTED else FAILED
+            replacement.came_back()
         status = run_again(run, self.bin_name)
         # One that is not made yet goes on to be waited for, as a machine that its owner has yet to install, and so does
         # one whose run somebody ended: to type it again takes down nothing that is made.
@@ -140,6 +153,7 @@ def _take_down(replacement: HostReplacement, named: Collection[str], log: Log) -
             # Written down there: later nobody could.
             run.history.end(DONE)
         replacement.take_down(log)
+        _begin_to_come_back(replacement, log)
     finally:
         run.observer.close()
     if run.provider.owns or has_new_machine:
@@ -149,6 +163,25 @@ def _take_down(replacement: HostReplacement, named: Collection[str], log: Log) -
         "same again, which makes it a host of the stage"
     )
     return DONE_WELL, False
+
+
+def _begin_to_come_back(replacement: HostReplacement, log: Log) -> None:
+    """Have the swarm know what comes back to the host from backups.
+
+    Raises:
+        SkepError: The swarm refuses.
+
+    """
+    if (waiting := replacement.coming_back) is None:
+        return
+    run = replacement.run
+    run.observer.enabled = True
+    run.observer.look_anew()
+    try:
+        begin_to_come_back(run, replacement.host, waiting.backups, log)
+    finally:
+        run.observer.close()
+    replacement.begins_to_come_back()
 
 
 def _refusals(replacement: HostReplacement, named: Collection[str], log: Log) -> Sequence[str]:

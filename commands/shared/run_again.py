@@ -18,12 +18,14 @@ def run_again(run: Run, program: str, tasks: Sequence[str] = (), *, is_restoring
     Args:
         run: The run, which has let the stage go.
         program: How doit was called.
-        tasks: The tasks to run; all if there are none.
+        tasks: The tasks to run, or a command with its words; all tasks if there are none.
         is_restoring: Whether it is a part of `doit restore site`; others are refused as long as that is under way.
 
     """
     words = [*tasks, f"stage={run.stage.name}"]
-    sys.stdout.write(f"{shlex.join([program, *words])}\n")
+    # One that was itself started so knows no name of its own.
+    shown = "doit" if program == "-m" else program
+    sys.stdout.write(f"{shlex.join([shown, *words])}\n")
     sys.stdout.flush()
     return process.run_in_front(
         [sys.executable, "-m", "doit", *words],

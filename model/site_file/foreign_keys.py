@@ -134,7 +134,7 @@ _INSTEAD: Mapping[str, Mapping[str, str]] = {
         "tags": "leave it out: images have the names of their tables",
         "ulimits": _NONE,
     },
-    "BackupScript": {
+    "BackupScriptTable": {
         "ext": "leave it out: a generation has what a command wrote as <name>.dump",
     },
     "HealthcheckTable": {

@@ -161,6 +161,38 @@ def _change(client: DockerClient, name: str, changed: Callable[[Json], Json]) ->
         wait_for(written, f"service {name} to be changed", WRITE_TIMEOUT, retry=APIError, kind=ServiceError)
 
 
+def add_node_labels(client: DockerClient, host: Host, labels: Mapping[str, str], log: Log) -> None:
+    """Give a hive's node labels that it lacks, as one of a host that was made anew.
+
+    Args:
+        client: A manager's engine.
+        host: The hive.
+        labels: The labels.
+        log: Takes a line for the log.
+
+    Raises:
+        ServiceError: The swarm refuses.
+
+    """
+
+    def labelled() -> bool:
+        for node in client.api.nodes():
+            if is_of(node, host) and labels.items() - labels_of(node).items():
+                spec = {**node["Spec"], "Labels": {**labels_of(node), **labels}}
+                client.api.update_node(node["ID"], node["Version"]["Index"], spec)
+                log(f"{host.short}: its node has its labels")
+        return True
+
+    with engine_errors(host.short, "labelling its node", ServiceError):
+        wait_for(
+            labelled,
+            f"the node of {host.short} to be labelled",
+            WRITE_TIMEOUT,
+            retry=APIError,
+            kind=ServiceError,
+        )
+
+
 def set_node_label(client: DockerClient, host: Host, label: str, log: Log, *, held: bool) -> None:
     """Give a hive's node a label, or take it off; nothing else of the node is touched.
 

@@ -128,15 +128,21 @@ class SiteBackups:
 
         """
         found = self.generations([service])
-        good = [
-            each
-            for each in found
-            if each["kind"] != BEFORE_RESTORE and (not each["test"] or each["test"]["ok"])
-        ]
-        if not good:
+        good = _newest_good(service, found)
+        if good is None:
             there = f"; there are: {self._words(found[-5:])}" if found else ""
             raise HostError(f"{service}: there is no backup of use (doit backups {service}){there}")
-        return good[-1]
+        return good
+
+    def newest_good_ones(self, services: Sequence[str]) -> dict[str, dict[str, Any] | None]:
+        """Return the same of several services; None for one that has none.
+
+        Raises:
+            HostError: The repository host can't tell.
+
+        """
+        found = self.generations(services)
+        return {service: _newest_good(service, found) for service in services}
 
     def _words(self, generations: Sequence[Mapping[str, Any]]) -> str:
         """Return generations as people name them."""
@@ -284,6 +290,18 @@ class SiteBackups:
         """
         connection = self.run.connections.to(host)
         return ask_agent(connection, *words, heard=partial(heard, host.short) if heard is not None else None)
+
+
+def _newest_good(service: str, generations: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return a service's newest generation that no test found fault with, and that no restoration made."""
+    good = [
+        each
+        for each in generations
+        if each["service"] == service
+        and each["kind"] != BEFORE_RESTORE
+        and (not each["test"] or each["test"]["ok"])
+    ]
+    return good[-1] if good else None
 
 
 def _moment(at: str, zone: tzinfo) -> datetime | None:

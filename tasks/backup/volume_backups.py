@@ -8,9 +8,11 @@ A generation is all of a service's parts, so its volumes go together.
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import PurePosixPath
+from shlex import quote
 from typing import Any
 
-from model.errors import SkepError
+from model.errors import ServiceError, SkepError
 from model.log import Log
 from remote.swarm import volume_copy
 from tasks.backup.hive_restoration import HiveRestoration, Parts, parts_of
@@ -18,6 +20,9 @@ from tasks.backup.site_backups import Heard, SiteBackups, local_time
 from tasks.operate.moved_volume import MovedVolumes
 from tasks.operate.volume_candidates import BACKUP, Candidate, MoveRefusedError
 from tasks.run.context import Run
+
+_OLD = "skep-old"
+"""Beside a volume's files: those that were there before a backup was brought, as the agent calls them."""
 
 
 class VolumeBackups:
@@ -182,21 +187,44 @@ class VolumeBackups:
         files = {volume for parts in self._parts.values() for volume in parts.files.values()}
         for each in missing:
             directory = moves.make(each)
+            self._refuse_data(each, directory)
             if each.name not in files:
                 run.connections.to(each.target).script(
                     volume_copy.empty_script(directory),
                     timeout=volume_copy.LOOK_TIMEOUT,
                     label=f"emptying volume {each.name}",
                 )
-        wanted = {each.name for each in missing}
+        given, wanted = {each.name for each in self._given}, {each.name for each in missing}
         for restoration, parts in self._restorations():
             if wanted.intersection(parts.files.values()):
-                restoration.read(list(parts.files))
+                restoration.read([name for name, volume in parts.files.items() if volume in given])
                 restoration.swap()
         _, client = run.connections.manager()
         for each in missing:
             moves.refuse_users(each, (each.target,))
             note_copied(client, run.stage.labels, each.name)
+
+    def _refuse_data(self, candidate: Candidate, directory: str) -> None:
+        """Refuse a volume with data that a killed try did not bring, as of a machine that was not installed anew.
+
+        Where the old hive is known, the volume was looked into before the move began.
+
+        Raises:
+            ServiceError: It has such data.
+
+        """
+        if candidate.move.source:
+            return
+        old = quote(f"{PurePosixPath(directory).parent}/{_OLD}")
+        script = (
+            f'[ -e {old} ] || [ -z "$(ls -A {quote(directory)} 2>/dev/null | head -n 1)" ] || echo data\n'
+        )
+        connection = self._run.connections.to(candidate.target)
+        if "data" in connection.script(script, label=f"checking volume {candidate.name} for data").split():
+            raise ServiceError(
+                f"{candidate.target.short}: volume {candidate.name} has data in it, which would be lost: look into it "
+                f"(doit ssh {candidate.target.short}); if it is not needed, empty it there, and type this again"
+            )
 
     def load(self) -> None:
         """Have the dumps in the services, which run on the new hive, and remove what is left of the way.

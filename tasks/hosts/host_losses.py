@@ -1,10 +1,11 @@
 """The data that goes with a host that is made anew: the last copy of a volume, of the stage's secrets, of images."""
 
 import ipaddress
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from model.errors import SkepError
 from model.stage import Host
@@ -105,11 +106,36 @@ class HostLosses:
 
     def _saved(self, volume: str) -> str:
         """Return what there is of a volume's data beside it."""
+        saving = self._saving(volume)
+        if not saving:
+            return "last backup: none, skep has made none of it"
+        if self.host == self.run.stage.repository:
+            return "its backups are on this host, too, and go with it, but for copies off the site"
+        shown = f"doit backups {' '.join(saving)}"
+        try:
+            found = {service: self._generations[service] for service in saving}
+        except SkepError as error:
+            return f"last backup: not known: {error} ({shown})"
+        if not any(found.values()):
+            return f"last backup: none that is of use ({shown})"
+        zone = SiteBackups(self.run).zone
+        words = ", ".join(
+            f"{local_time(each['time'], zone)} ({each['id']} of {service})"
+            for service, each in found.items()
+            if each is not None
+        )
+        if why := self._stays_away(volume):
+            return f"last backup: {words}: what came since is lost; it does not come back by itself: {why}"
+        return f"its backup of {words} comes back: what came since is lost"
+
+    def _saving(self, volume: str) -> list[str]:
+        """Return the services whose backups have a volume's data."""
         stage = self.run.stage
-        saving = [
+        return [
             name
             for name, service in stage.services.items()
             if stage.site.backup is not None
+            and service.backup_scripts
             and any(
                 stage.docker_volume(part.volume) == volume
                 if part.volume
@@ -117,20 +143,68 @@ class HostLosses:
                 for part in service.backup_scripts
             )
         ]
-        if not saving:
-            return "last backup: none, skep has made none of it"
-        if self.host == stage.repository:
-            return "its backups are on this host, too, and go with it, but for copies off the site"
-        backups, shown = SiteBackups(self.run), f"doit backups {' '.join(saving)}"
-        try:
-            made = backups.generations(saving)
-        except SkepError as error:
-            return f"last backup: not known: {error} ({shown})"
-        if not made:
-            return f"last backup: none yet ({shown})"
-        last = made[-1]
-        at = local_time(last["time"], backups.zone)
-        return f"last backup: {at} ({last['id']} of {last['service']}): what came since is lost"
+
+    @cached_property
+    def _generations(self) -> Mapping[str, Mapping[str, Any] | None]:
+        """Each service that saves a volume of the host, to its newest good generation; None if it has none.
+
+        Raises:
+            SkepError: The repository host can't tell.
+
+        """
+        services = dict.fromkeys(name for volume in self.volumes for name in self._saving(volume))
+        return SiteBackups(self.run).newest_good_ones(list(services))
+
+    def _stays_away(self, volume: str) -> str:
+        """Return why a volume's backup can't be brought to the new host by itself; empty if it can."""
+        stage = self.run.stage
+        if tuple(stage.hives) == (self.host,):
+            return "the swarm goes, too, and its services are made anew: doit restore, when the host is there"
+        several = [
+            str(part.volume)
+            for name in self._saving(volume)
+            for part in stage.services[name].backup_scripts
+            if part.volume and stage.volume_hosts(part.volume) != (self.host,)
+        ]
+        if several or volume not in stage.volumes or stage.volume_hosts(volume) != (self.host,):
+            words = ", ".join(dict.fromkeys([*several, volume]))
+            return f"not all of it is to be on this host alone ({words}): doit restore"
+        return ""
+
+    @cached_property
+    def backups(self) -> Mapping[str, Mapping[str, str]]:
+        """Each volume that comes back to the new host, to the services and generations that it comes back with.
+
+        Of a service that comes back these are all its volumes of the host: it starts when they are there.
+        """
+        if self.run.stage.site.backup is None or self.host == self.run.stage.repository:
+            return {}
+        with suppress(SkepError):
+            good = {name: str(each["id"]) for name, each in self._generations.items() if each is not None}
+            saved = [
+                volume
+                for volume in self.volumes
+                if good.keys() & self._saving(volume) and not self._stays_away(volume)
+            ]
+            services = {name for volume in saved for name in self._saving(volume) if name in good}
+            return {
+                volume: {name: good[name] for name in sorted(services) if volume in self._mounted(name)}
+                for volume in sorted({each for name in services for each in self._mounted(name)})
+            }
+        return {}
+
+    def _mounted(self, service: str) -> list[str]:
+        """Return the volumes of a service that are on the host alone, and go with it."""
+        stage = self.run.stage
+        return [
+            name
+            for name in stage.services[service].named_volumes
+            if name in stage.volumes
+            and stage.volumes[name].is_on_host
+            and not stage.volumes[name].external
+            and stage.volume_hosts(name) == (self.host,)
+            and name not in moves(self.run)
+        ]
 
     def missing(self, named: Collection[str]) -> list[str]:
         """Return the losses that a person has not named, by the names to be typed."""

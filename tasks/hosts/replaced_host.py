@@ -5,8 +5,9 @@ the same command goes on, and takes no host down a second time that is made agai
 """
 
 import json
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 
 from model.errors import HostError, SkepError
@@ -38,19 +39,29 @@ class Replacement:
         is_removed: Whether it is out of the swarm, removed and forgotten.
         is_out: Whether it is out of the swarm, so that no task of a service writes data there any more, and its removal
             may have begun.
+        backups: Each volume that comes back, to the services and generations that it comes back with.
+        has_begun: Whether the swarm has the journals of that, which count from then on.
 
     """
 
     host: str
     is_removed: bool
     is_out: bool = False
+    backups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    has_begun: bool = False
 
 
 def replacement_under_way(state: State) -> Replacement | None:
     """Return the replacement that did not end; None if there is none."""
     try:
         found = json.loads((state.root / NOTE).read_bytes())
-        return Replacement(str(found["host"]), bool(found["is_removed"]), bool(found.get("is_out")))
+        return Replacement(
+            str(found["host"]),
+            bool(found["is_removed"]),
+            bool(found.get("is_out")),
+            found.get("backups") or {},
+            bool(found.get("has_begun")),
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -175,13 +186,14 @@ class HostReplacement:
 
         """
         run, host = self.run, self.host
+        backups = self._noted_backups() if self.goes_on else self.losses.backups or self._noted_backups()
         if not self.goes_on:
-            self._note(is_removed=False)
+            self._note(Replacement(host.short, is_removed=False, backups=backups))
         if host.is_hive and not self.is_whole_swarm:
             leave_swarm(run, host, "", log)
         if not run.provider.owns and self.losses.answers:
             self._forget_swarm(log)
-        self._note(is_removed=False, is_out=True)
+        self._note(Replacement(host.short, is_removed=False, is_out=True, backups=backups))
         run.stage_lock.let_go([host])
         record = run.state.host_record(host)
         run.connections.to(host).close()
@@ -192,7 +204,28 @@ class HostReplacement:
         for task in run.state.tasks_of_host(host.short):
             run.state.forget(task)
         run.connections.write_ssh_files()
-        self._note(is_removed=True)
+        self._note(Replacement(host.short, is_removed=True, is_out=True, backups=backups))
+
+    def _noted_backups(self) -> Mapping[str, Mapping[str, str]]:
+        """Return what was to come back when the host was taken down first."""
+        found = replacement_under_way(self.run.state)
+        return found.backups if found is not None and found.host == self.host.short else {}
+
+    @property
+    def coming_back(self) -> Replacement | None:
+        """What comes back from backups, once the host is taken down; None if nothing (more) does."""
+        found = replacement_under_way(self.run.state)
+        return found if self.was_taken_down and found is not None and found.backups else None
+
+    def begins_to_come_back(self) -> None:
+        """Note that the swarm has the journals of what comes back."""
+        if (found := self.coming_back) is not None:
+            self._note(replace(found, has_begun=True))
+
+    def came_back(self) -> None:
+        """Note that nothing is to come back any more."""
+        if (found := self.coming_back) is not None:
+            self._note(replace(found, backups={}))
 
     def services_lacking(self, log: Log) -> str:
         """Wait until all services run again, now that the host is back; return what does not, empty if all do."""
@@ -233,7 +266,7 @@ class HostReplacement:
                 "take their place"
             )
 
-    def _note(self, *, is_removed: bool, is_out: bool = False) -> None:
+    def _note(self, noted: Replacement) -> None:
         """Keep how far it has come."""
-        text = json.dumps({"host": self.host.short, "is_removed": is_removed, "is_out": is_out or is_removed})
+        text = json.dumps(asdict(noted))
         write_whole(self.run.state.root / NOTE, f"{text}\n".encode())

@@ -22,6 +22,8 @@ from remote.swarm import volume_copy
 from remote.swarm.volume_copy import Contents
 from tasks.build_volumes import volume_labels
 from tasks.cleanup.removing import GONE_TIMEOUT
+from tasks.hosts.node_labels import node_labels
+from tasks.hosts.volume_data import moves
 from tasks.names import volume_task
 from tasks.operate.moved_markers import moved_markers
 from tasks.operate.volume_candidates import Candidate, MoveRefusedError, using
@@ -322,10 +324,18 @@ class MovedVolumes:
             SkepError: The swarm refuses.
 
         """
-        from remote.swarm.volume_moves import set_node_label, start_service
+        from remote.swarm.volume_moves import add_node_labels, set_node_label, start_service
 
         run = self._run
         _, client = run.connections.manager()
+        others = {f"{VOLUME_LABEL}{name}" for name in moves(run)} - {
+            f"{VOLUME_LABEL}{each.name}" for each in self._candidates
+        }
+        for target in dict.fromkeys(each.target for each in self._candidates if not each.move.source):
+            # A host that was made anew: no run labels its node before its data is there.
+            labels = node_labels(run.stage, target)
+            wanted = {label: value for label, value in labels.items() if label not in others}
+            add_node_labels(client, target, wanted, self._log)
         for each in self._candidates:
             label = f"{VOLUME_LABEL}{each.name}"
             held = run.stage.volume_hosts(each.name)

@@ -96,7 +96,7 @@ def candidate(run: Run, name: str, to: str, from_: str | None) -> Candidate:
             f"doit prune confirm={run.stage.site_name} volumes={name}, which removes that of {target.short}, and "
             "begin anew"
         )
-    services = _users(run, name)
+    services = users_of(run, name)
     if source is not None and not live.host(source).error:
         _check_containers(run, name, source, services)
     move = VolumeMove(
@@ -331,7 +331,7 @@ def _way_out(begun: VolumeMove, host: Host) -> str:
     return f"{begun.refusal()}, when it is back"
 
 
-def _users(run: Run, name: str) -> Mapping[str, Json]:
+def users_of(run: Run, name: str) -> Mapping[str, Json]:
     """Return the services that mount a volume and run tasks without end, each with what it is to have again.
 
     Raises:

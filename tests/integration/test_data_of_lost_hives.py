@@ -94,6 +94,13 @@ def lose(site: Site, host: str) -> None:
     subprocess.run(["docker", "rm", "-f", name], check=True, capture_output=True)
     disks = [f"{name}.docker", f"{name}.containerd"]
     subprocess.run(["docker", "volume", "rm", "-f", *disks], check=True, capture_output=True)
+    # The swarm has another leader, which hears from each node before it calls it ready.
+    others = [other for other in HIVES if other != host]
+    nodes = "docker node ls --format '{{.Hostname}} {{.Status}}' || :"
+    rig.wait_until(
+        lambda: all(f"p-{other}.{site.name} Ready" in site.on(others[0], nodes) for other in others),
+        "the swarm to go on",
+    )
 
 
 def put_on(site: Site, host: str) -> None:
@@ -138,3 +145,35 @@ def test_a_volume_is_brought_from_its_backup_to_another_hive(site: Site) -> None
     assert site.run(timeout=RUN).did_nothing
     assert rows(site, "hive1") == ["saved"] * 2
     assert left(site, "hive1") == ""
+
+
+def test_a_lost_hive_is_made_anew_with_its_data(site: Site) -> None:
+    """Its newest good backup comes back by itself, killed in between; what came since is lost, which was said."""
+    host = "hive1"
+    write(site, host, "kept")
+    identity = backup(site)
+    write(site, host, "gone")
+    lose(site, host)
+    refused = site.run("replace_host", host)
+    assert refused.status == 2, refused.text
+    assert re.search(
+        rf"volume store: .*; its backup of .* \({identity} of store\) comes back: what came since is lost",
+        refused.text,
+    ), refused.text
+    words = ("replace_host", host, "volumes=all")
+    for moment in (
+        "is stopped until volume store is back",
+        "doit move_volume store",
+        "hive1: its node has its labels",
+    ):
+        with site.start(*words) as running:
+            running.wait_for(lambda moment=moment: moment in running.text, moment, timeout=RUN)  # type: ignore[misc]
+            assert running.kill(), running.text
+    ended = site.run(*words, timeout=RUN)
+    assert ended.status == 0, ended.text
+    assert "hive1 is made anew, and all services run\n" in ended.text
+    assert rows(site, host) == ["kept"] * 2
+    site.run(timeout=RUN).well()
+    assert site.run(timeout=RUN).did_nothing
+    assert rows(site, host) == ["kept"] * 2
+    assert left(site, host) == ""

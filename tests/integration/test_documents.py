@@ -81,7 +81,7 @@ IN_TEXT_NOT_RUN = {
     ),
     "mysite has no backups: tests/integration/one_host_site/test_with_backups.py": (
         "doit replace_host hive3", "doit replace_host hive0 volumes=all", "doit restore", "doit backups web",
-        "doit move_volume web_data to=hive1 from=backup", "doit backups hello",
+        "doit move_volume web_data to=hive1 from=backup", "doit backups hello", "doit backup hello",
     ),
     "the words that a message says, at a cloud": ("doit leave=unknown",),
     "a shell for a person": ("ssh -F state/private/ssh_config hive0",),

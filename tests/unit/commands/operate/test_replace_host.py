@@ -268,3 +268,39 @@ def test_what_is_typed_wrong(site: Site, capsys: pytest.CaptureFixture[str]) -> 
         site.type()
     assert site.type("hive9")[0] == 1
     assert "has no host hive9; there are hive0, hive1, hive2, hive3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_data_comes_back_before_the_run(
+    site: Site, monkeypatch: pytest.MonkeyPatch, *, is_killed: bool
+) -> None:
+    """The host is set up, its volumes come, then all else; typed again after a failure it goes on with the volumes."""
+    typed: list[list[str]] = []
+
+    def run_again(_run: Any, _program: str, words: Any = ()) -> int:
+        typed.append(list(words))
+        return site.run_again()
+
+    backups = {"data": {"web": "aa000001"}}
+    monkeypatch.setattr(command, "run_again", run_again)
+    monkeypatch.setattr(host_losses.HostLosses, "backups", backups)
+    begun: list[Any] = []
+    monkeypatch.setattr(
+        command, "begin_to_come_back", lambda _run, host, found, _log: begun.append((host.short, found))
+    )
+    site.statuses = [0, 1] if is_killed else [0, 0, 0]
+
+    status, output = site.type("hive0", volumes="data")
+
+    assert begun == [("hive0", backups)]
+    assert "setup_hosts:hive0.swarm" in typed[0]
+    assert typed[1] == ["move_volume", "data", "to=hive0"]
+    if is_killed:
+        assert status == 1
+        assert "hive0: its data is not back yet: doit replace_host hive0 goes on" in output
+        site.statuses = [0, 0, 0]
+        assert site.type("hive0")[0] == 0
+        assert len(begun) == 1
+        typed[:2] = []
+    assert typed[1:] == [["move_volume", "data", "to=hive0"], []]
+    assert replacement_under_way(site.made.run().state) is None

@@ -156,3 +156,16 @@ def test_the_label_of_the_volume_goes_from_node_to_node() -> None:
     volume_moves.set_node_label(swarm, HIVES[0], LABEL, quiet, held=False)
     with pytest.raises(ServiceError, match="hive0: is not in the swarm"):
         volume_moves.set_node_label(swarm, HIVES[0], LABEL, quiet, held=True)
+
+
+def test_the_node_of_a_new_host_gets_its_labels() -> None:
+    """Those that it lacks; the others stay, and other nodes too. A second time nothing is changed."""
+    swarm: Any = Swarm()
+    said: list[str] = []
+    for _ in range(2):
+        volume_moves.add_node_labels(swarm, HIVES[1], {**STAGE, "skep.name": "hive1"}, said.append)
+    assert [node["Spec"]["Labels"] for node in swarm.hives] == [
+        {"theirs": "1", LABEL: "true"},
+        {"theirs": "1", **STAGE, "skep.name": "hive1"},
+    ]
+    assert said == ["hive1: its node has its labels"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from model.errors import HostError
+from model.errors import HostError, ServiceError
 from model.swarm.volume_move import VolumeMove
 from remote.swarm import volume_moves
 from tasks.backup.volume_backups import VolumeBackups
@@ -222,3 +222,16 @@ def test_given_up(site: Site) -> None:
     site.hive.answers = {"unswap": lambda _: "No space left on device"}
     site.backups(begun).undo(begun)
     assert site.lines == ["hive1: what was brought there stays: hive1: No space left on device"]
+
+
+def test_a_machine_that_was_not_installed_anew(site: Site) -> None:
+    """Where nobody looked into the volume before, data in it that no killed try brought is left alone."""
+    unknown = site.candidate("data", {"web": "aa000002"}, source="")
+    for said, is_left_alone in (("data\n", True), ("", False)):
+        site.hive.script = lambda _text, said=said, **_: said  # type: ignore[attr-defined]
+        if is_left_alone:
+            with pytest.raises(ServiceError, match="hive1: volume data has data in it, which would be lost"):
+                site.backups(unknown).bring(site.moves)
+        else:
+            site.backups(unknown).bring(site.moves)
+        assert bool(site.hive.asked) != is_left_alone

@@ -127,29 +127,71 @@ def test_the_registry_is_a_note(made: Made) -> None:
     assert [*losses(made, "hive0").notes()] == []
 
 
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        (
-            [{"id": "aa000001", "time": "2026-11-26T16:00:40+00:00", "kind": "scheduled", "service": "web"}],
-            "last backup: 2026-11-26 16:00 (aa000001 of web): what came since is lost",
-        ),
-        ([], "last backup: none yet (doit backups web)"),
-        ("no restic", "last backup: not known: repository0: no restic (doit backups web)"),
-    ],
-)
-def test_the_last_backup_is_a_real_one(answer: Any, said: str, tmp_path: Path) -> None:
-    """It is asked of the repository host; where that can't tell, it is not claimed that there is none, or one."""
-    made = rig.new(tmp_path)
-    made.edit("[networks.back]\n", "[backup]\n\n[networks.back]\n")
-    made.edit(
-        'initialize_roles = ["first"]\n',
-        'initialize_roles = ["first"]\n\n[[services.web.backup_scripts]]\nname = "files"\nvolume = "data"\n',
-    )
+SAVED = """initialize_roles = ["first"]
+
+[[services.web.backup_scripts]]
+name = "files"
+volume = "data"
+"""
+
+
+def generation(identity: str, day: int, **more: Any) -> dict[str, Any]:
+    """Return a generation as the agent tells it."""
+    whole = {"id": identity, "time": f"2026-11-{day}T16:00:40+00:00", "kind": "scheduled", "service": "web"}
+    return {**whole, "test": None, **more}
+
+
+GOOD = generation("aa000001", 26)
+BAD = generation("aa000002", 27, test={"ok": False, "why": "no rows"})
+
+
+def asked(made: Made, answer: Any, short: str = "hive0") -> HostLosses:
+    """Return what goes with a host, where the repository host answers so."""
     run = made.run()
     names = [host.short for host in run.stage.hosts]
     agents(run, {name: AgentHost(name, {"generations": lambda _: answer}) for name in names})
+    return HostLosses(run, run.stage.host(short))
 
-    assert HostLosses(run, run.stage.host("hive0"))._saved("data") == said.replace(
-        "repository0", run.stage.repository.short
-    )
+
+@pytest.mark.parametrize(
+    ("answer", "said", "backups"),
+    [
+        (
+            [GOOD, BAD],
+            "its backup of 2026-11-26 16:00 (aa000001 of web) comes back: what came since is lost",
+            {"data": {"web": "aa000001"}},
+        ),
+        ([BAD], "last backup: none that is of use (doit backups web)", {}),
+        ([], "last backup: none that is of use (doit backups web)", {}),
+        ("no restic", "last backup: not known: hive2: no restic (doit backups web)", {}),
+    ],
+)
+def test_the_newest_good_backup_comes_back(made: Made, answer: Any, said: str, backups: Any) -> None:
+    """It is asked of the repository host; where that can't tell, it is not claimed that there is none, or one."""
+    made.edit("[networks.back]\n", "[backup]\n\n[networks.back]\n")
+    made.edit('initialize_roles = ["first"]\n', SAVED)
+    found = asked(made, answer)
+
+    assert [line.rpartition("; ")[2] for line in found.lines()] == [said]
+    assert found.backups == backups
+    assert found.missing([]) == ["data"]
+
+
+def test_all_volumes_of_a_service_come_back_together(made: Made) -> None:
+    """It starts when they are there, also one that no backup has, and one that was empty."""
+    made.edit("[networks.back]\n", '[backup]\n[volumes.logs]\nhosts = ["hive0"]\n\n[networks.back]\n')
+    made.edit('initialize_roles = ["first"]\n', SAVED)
+    made.edit('target = "/data" }]', 'target = "/data" }, { source = "logs", target = "/logs" }]')
+
+    assert asked(made, [GOOD]).backups == {"data": {"web": "aa000001"}, "logs": {"web": "aa000001"}}
+
+
+def test_what_does_not_come_back_by_itself(made: Made) -> None:
+    """Data that is to be elsewhere by now, or on several hives; and what goes with the backups themselves."""
+    made.edit("[networks.back]\n", "[backup]\n\n[networks.back]\n")
+    made.edit('initialize_roles = ["first"]\n', SAVED)
+    made.edit('hosts = ["hive0"]', 'hosts = ["hive1"]')
+    found = asked(made, [GOOD])
+    assert "comes back" not in "".join(found.lines())
+    assert "not all of it is to be on this host alone (data): doit restore" in "".join(found.lines())
+    assert (found.backups, asked(made, [GOOD], "hive2").backups) == ({}, {})

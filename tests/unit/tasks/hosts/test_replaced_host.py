@@ -182,7 +182,7 @@ def test_the_note(made: Made) -> None:
 def test_what_a_killed_try_began_to_remove(made: Made, *, is_out: bool) -> None:
     """Its losses were agreed to where it was out of the swarm, and count no more; one that answers is asked again."""
     run = made.run()
-    replacement(run, "hive1")._note(is_removed=False, is_out=is_out)
+    replacement(run, "hive1")._note(Replacement("hive1", is_removed=False, is_out=is_out))
     assert not replacement(run, "hive1").goes_on  # it answers
 
     made.look("hive1", error="no answer")
@@ -233,3 +233,43 @@ def test_a_refusal_of_the_swarm_removes_nothing(made: Made, monkeypatch: pytest.
         replacement(run, "hive1").take_down(quiet)
     assert removals(made) == []
     assert run.state.tasks_of_host("hive1") != []
+
+
+def test_what_comes_back_is_kept_through_kills(made: Made) -> None:
+    """Chosen before the host goes; kept until the swarm knows it, and then until it is back."""
+    run = made.run()
+    manage(run, Nodes(run))
+    backups = {"data": {"web": "aa000001"}}
+    first = replacement(run, "hive1")
+    first.losses.__dict__["backups"] = backups
+    assert first.coming_back is None
+    first.take_down(quiet)
+
+    later = replacement(made.run(), "hive1")
+    waiting = later.coming_back
+    assert waiting is not None
+    assert (waiting.backups, waiting.has_begun) == (backups, False)
+    later.begins_to_come_back()
+    waiting = replacement(made.run(), "hive1").coming_back
+    assert waiting is not None
+    assert (waiting.backups, waiting.has_begun) == (backups, True)
+    assert replacement(made.run(), "hive0").coming_back is None
+    later.came_back()
+    assert replacement(made.run(), "hive1").coming_back is None
+    assert replacement(made.run(), "hive1").was_taken_down
+
+
+def test_a_killed_try_is_not_forgotten_where_nobody_can_tell_any_more(made: Made) -> None:
+    """The repository host does not answer meanwhile: what was chosen first comes back."""
+    run = made.run()
+    manage(run, Nodes(run))
+    backups = {"data": {"web": "aa000001"}}
+    replacement(run, "hive1")._note(Replacement("hive1", is_removed=False, backups=backups))
+    again = replacement(run, "hive1")
+    again.losses.__dict__["backups"] = {}
+
+    again.take_down(quiet)
+
+    waiting = again.coming_back
+    assert waiting is not None
+    assert waiting.backups == backups
