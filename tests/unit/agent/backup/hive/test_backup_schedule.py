@@ -27,6 +27,9 @@ Normalized form: Mon..Fri *-*-* 01:00:00
    Iteration #2: Mon 2026-12-07 01:00:00 JST
        (in UTC): Sun 2026-12-06 16:00:00 UTC
        From now: 6 days left
+   Iteration #3: Tue 2026-12-08 01:00:00 JST
+       (in UTC): Mon 2026-12-07 16:00:00 UTC
+       From now: 7 days left
 """
 ONCE = """\
   Original form: 2020-12-01 03:00 UTC
@@ -40,7 +43,7 @@ Normalized form: 2020-12-01 03:00:00 UTC
     [(IN_UTC, 1_796_086_800, DAY), (IN_TOKYO, 1_796_313_600, 3 * DAY), (ONCE, None, None), ("", None, None)],
 )
 def test_times_are_read(text: str, first: int | None, gap: int | None) -> None:
-    """In UTC whatever the zone; each once; a schedule that is over, or that systemd does not read, has none."""
+    """In UTC whatever the zone, each once; the longest gap; one that is over, or that nobody can read, has none."""
     found = utc_times(text)
     assert (found[0] if found else None) == first
     assert longest_gap(found) == gap
