@@ -34,6 +34,21 @@ def no_such_copy(repository: str) -> str:
     )
 
 
+def filled_volumes(stage: Stage, service: str) -> list[str]:
+    """Return the volumes of a service that its generation fills: those whose files are saved, and its own on hives.
+
+    What is mounted from elsewhere is not lost with a site, and what others made may have data that is theirs.
+    """
+    saved = [each.volume for each in stage.services[service].backup_scripts if each.volume]
+    volumes = stage.site.volumes
+    own = [
+        name
+        for name in stage.services[service].named_volumes
+        if not volumes[name].external and not volumes[name].driver_opts
+    ]
+    return list(dict.fromkeys([*saved, *own]))
+
+
 def files_host(stage: Stage, service: str, generation: ChosenGeneration) -> Host:
     """Return the hive that gets the files of a service: the one that made them, if it has the volumes still.
 

@@ -17,7 +17,7 @@ from remote.hostsetup.host_step import MARKERS
 from tasks import initialize_services
 from tasks.backup.hive_restoration import HiveRestoration, Parts, parts_of
 from tasks.backup.patient_backups import PatientBackups
-from tasks.backup.restored_services import copy_name, files_host, lost_pins
+from tasks.backup.restored_services import copy_name, files_host, filled_volumes, lost_pins
 from tasks.backup.site_backups import Heard, SiteBackups
 from tasks.backup.site_restore_journal import ChosenGeneration, SiteRestoreJournal
 from tasks.hosts.volume_data import has_data
@@ -157,7 +157,7 @@ class RestoredSite:
         found = [
             f"volume {name} on {host.short}"
             for service in self._services
-            for name in self.stage.services[service].named_volumes
+            for name in filled_volumes(self.stage, service)
             for host in self.stage.volume_hosts(name)
             if has_data(run.connections, self.stage.docker_volume(name), host)
         ]
