@@ -147,6 +147,7 @@ def test_a_volume_is_brought_from_its_backup_to_another_hive(site: Site) -> None
     assert left(site, "hive1") == ""
 
 
+@pytest.mark.disaster("a hive with a volume")
 def test_a_lost_hive_is_made_anew_with_its_data(site: Site) -> None:
     """Its newest good backup comes back by itself, killed in between; what came since is lost, which was said."""
     host = "hive1"

@@ -76,24 +76,6 @@ def test_the_mother(zone: Example, tmp_path: Path) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.disaster("a hive with a volume")
-def test_a_hive_with_a_volume(zone: Example) -> None:
-    """Lost is what came since the last generation; the row's two commands bring the rest back."""
-    before = rows(zone)
-    add_row(zone, "unsaved", "192.0.2.42")
-    resolves(zone, {"saved": ["192.0.2.41"], "unsaved": ["192.0.2.42"]})
-    delete(zone, "hive0")
-    replaced = zone.run("replace_host", "hive0", "volumes=all")
-    assert replaced.status == 0, replaced.text
-    restored(zone, "at=latest")
-    assert rows(zone) == before
-    resolves(zone, {"saved": ["192.0.2.41"], "unsaved": []})
-    zone.settle()
-    zone.is_whole()
-    zone.answers()
-
-
-@pytest.mark.full
 @pytest.mark.disaster("the repository host")
 def test_the_repository_host(zone: Example, tmp_path: Path) -> None:
     """No data of services is lost, but all generations; those in a place off the site come back from there."""
