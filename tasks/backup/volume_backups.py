@@ -48,7 +48,9 @@ class VolumeBackups:
 
     @cached_property
     def _generations(self) -> dict[str, dict[str, Any]]:
-        """Each service that is saved and uses one of the volumes, to the generation that is brought."""
+        """Each service that is saved and uses such a volume, to the generation that is brought; none for a copy."""
+        if not self._given:
+            return {}
         begun = {
             name: identity for each in self._given for name, identity in (each.move.backups or {}).items()
         }

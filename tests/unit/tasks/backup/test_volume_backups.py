@@ -235,3 +235,15 @@ def test_a_machine_that_was_not_installed_anew(site: Site) -> None:
         else:
             site.backups(unknown).bring(site.moves)
         assert bool(site.hive.asked) != is_left_alone
+
+
+def test_a_volume_that_is_copied(site: Site) -> None:
+    """Its files come from its hive: no backup is asked for, and nothing is said of any."""
+    given = site.candidate("data")
+    backups = site.backups(replace(given, move=replace(given.move, backups=None)))
+    assert backups.candidates() == []
+    backups.check_room(site.moves)
+    assert list(backups.lines()) == []
+    backups.bring(site.moves)
+    backups.load()
+    assert (site.hive.asked, site.lines, site.copied) == ([], [], [])
