@@ -7,7 +7,7 @@ import base64
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from model.json_types import Json
 
@@ -15,6 +15,7 @@ SITE = "site"
 """The service whose generations are the site's own files and its vault."""
 BEFORE_RESTORE = "before-restore"
 _SEAL, _VERIFIED = "seal", "verified"
+_TOLERANCE = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -96,14 +97,25 @@ def copied_generations(snapshots: Iterable[Json]) -> list[CopiedGeneration]:
     return sorted(found, key=lambda each: (each.time, each.id))
 
 
-def newest(generations: Sequence[CopiedGeneration], service: str) -> CopiedGeneration | None:
+def newest(
+    generations: Sequence[CopiedGeneration], service: str, now: datetime | None = None
+) -> CopiedGeneration | None:
     """Return the newest generation of a service that no test found fault with, else the newest; None if it has none.
 
-    What was made before a restoration of the service alone is none of them.
+    What was made before a restoration of the service alone is none of them. A copy knows only the clocks of the hives:
+    what one dated into the future, so that it was wrong, is taken where there is nothing else.
+
+    Args:
+        generations: Those of the copy, the oldest first.
+        service: The service.
+        now: The time, by default this machine's.
+
     """
+    latest = (now or datetime.now(UTC)) + _TOLERANCE
     own = [each for each in generations if each.service == service and each.kind != BEFORE_RESTORE]
-    good = [each for each in own if each.is_good]
-    return next(reversed(good or own), None)
+    past = [each for each in own if each.time <= latest]
+    good = [each for each in past if each.is_good]
+    return next(reversed(good or past or own), None)
 
 
 def _tags(snapshot: Json) -> dict[str, str]:

@@ -67,3 +67,17 @@ def test_the_newest_that_is_of_use() -> None:
     bad = made.generation("db", 1, ok=False)
     found = copied_generations(made.all)
     assert [getattr(newest(found, name), "id", None) for name in ("web", "db", "site")] == [good, bad, None]
+
+
+def test_a_clock_that_was_ahead() -> None:
+    """What a hive dated into the future is not the newest, but is taken where there is no other."""
+    made = Snapshots()
+    good = made.generation("web", 1)
+    bad = made.generation("db", 1, ok=False)
+    only = made.generation("mail", 9)
+    for service in ("web", "db"):
+        made.generation(service, 9)
+    found = copied_generations(made.all)
+    now = FIRST + timedelta(days=2)
+    chosen = [newest(found, name, now) for name in ("web", "db", "mail")]
+    assert [each.id if each is not None else "" for each in chosen] == [good, bad, only]
