@@ -24,7 +24,7 @@ from agent.backup.repository.off_site import copied_since
 from agent.backup.repository.repositories import ensure
 from agent.backup.repository.transport import fetch, share
 from agent.backup.restic import Restic
-from agent.errors import AgentError, BusyError, NotTriedError, reason_of
+from agent.errors import AgentError, BadDataError, BusyError, NotTriedError, reason_of
 from agent.host.durable_files import alone, read_json
 from agent.host.engine_socket import EngineSocket
 from agent.output import Output
@@ -125,13 +125,16 @@ def _verify_due(config: configuration.HiveConfig, services: Sequence[str], outpu
             Verification(restoration).verify(status["generation"])
         except NotTriedError as error:
             output.say(f"{service}: {error}")
+        except BadDataError as error:
+            failed[service] = f"the test of generation {status['generation']} failed: {error}"
+            since = status.get("since") or int(time.time())
+            noted.write({**status, "error": failed[service], "since": since, "untried": None})
         except (AgentError, OSError) as error:
-            failed[service] = f"generation {status['generation']} is of no use: {reason_of(error)}"
-            noted.write(
-                {**status, "error": failed[service], "since": status.get("since") or int(time.time())}
-            )
+            failed[service] = f"generation {status['generation']} could not be tried: {reason_of(error)}"
+            since = (status.get("untried") or {}).get("since") or int(time.time())
+            noted.write({**status, "untried": {"why": failed[service], "since": since}})
         else:
-            noted.write({**status, "verified": int(time.time())})
+            noted.write({**status, "verified": int(time.time()), "untried": None})
     return failed
 
 

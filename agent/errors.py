@@ -9,6 +9,14 @@ class NotTriedError(AgentError):
     """A test that could not be made here and now, which says nothing of what was to be tested."""
 
 
+class CommandFailedError(AgentError):
+    """A command of `backup_scripts` that ran in a container, and ended with a status other than 0."""
+
+
+class BadDataError(AgentError):
+    """A generation that was restored, and whose data is of no use."""
+
+
 class BusyError(AgentError):
     """Another job of the agent has the host."""
 

@@ -58,6 +58,8 @@ def backup_problems(stage: Stage, reading: SiteReading) -> Iterator[str]:
             yield f"{name}: its backup has failed for {_span(now, last.get('since') or now)}: {last['error']}"
         else:
             yield from _late(name, float(last.get("last_good") or 0), newest, due, now)
+        if untried := last.get("untried"):
+            yield f"{name}: for {_span(now, untried['since'])} {untried['why']}"
     for short, each in jobs.items():
         for job in each:
             for part, failure in (job.get("failed") or {}).items():

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from agent.backup.config import Script
-from agent.errors import AgentError, reason_of
+from agent.errors import AgentError, CommandFailedError, reason_of
 from agent.host.durable_files import sync
 from agent.host.engine_socket import EngineSocket
 from agent.output import Output
@@ -84,13 +84,14 @@ def run_command(engine: EngineSocket, container: str, command: str, timeout: flo
     """Run a command in a container; its output is not of interest.
 
     Raises:
-        AgentError: It failed.
+        CommandFailedError: It failed.
+        AgentError: It could not be run to its end.
 
     """
     with open(os.devnull, "wb") as nothing:  # noqa: PTH123 - a device
         status, errors = engine.run(container, [*_SHELL, command], nothing, timeout=timeout)
     if status != 0:
-        raise AgentError(f"{key} ended with {status}{_said(errors)}")
+        raise CommandFailedError(f"{key} ended with {status}{_said(errors)}")
 
 
 def load(
@@ -107,7 +108,8 @@ def load(
         service: The service that it is of.
 
     Raises:
-        AgentError: It failed; what it had done by then is in the service.
+        CommandFailedError: It failed; what it had done by then is in the service.
+        AgentError: It could not be run to its end.
 
     """
     size = source.stat().st_size
@@ -132,7 +134,7 @@ def load(
             timeout=script.timeout,
         )
     if status != 0:
-        raise AgentError(f"restore_command ended with {status}{_said(errors)}")
+        raise CommandFailedError(f"restore_command ended with {status}{_said(errors)}")
 
 
 def put_file(engine: EngineSocket, container: str, path: str, source: Path) -> None:

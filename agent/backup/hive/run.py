@@ -242,7 +242,7 @@ class HiveBackup:
             known["since"] = before.get("since") if before.get("error") else now
         else:
             known |= {"last_good": now, "generation": generation["id"], "since": None}
-        known["verified"] = before.get("verified")
+        known |= {"verified": before.get("verified"), "untried": before.get("untried")}
         note.write(known)
 
 

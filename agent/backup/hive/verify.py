@@ -15,7 +15,10 @@ from agent.backup.hive.dumps import load, run_command
 from agent.backup.hive.restored import Restoration
 from agent.backup.hive.task_container import container_here
 from agent.backup.notes import VERIFIED, add_note
-from agent.errors import AgentError, NotTriedError
+from agent.backup.restic import LockedError
+from agent.backup.restic_process import RepositoryUnreachableError
+from agent.errors import AgentError, BadDataError, CommandFailedError, NotTriedError
+from agent.host.disk_room import check_room_is_left
 from agent.host.engine_socket import EngineSocket
 
 LABEL = "skep.verify"
@@ -48,7 +51,9 @@ class Verification:
             `verified`, script to what was found.
 
         Raises:
-            AgentError: It is of no use, or it can't be tried here; a generation of no use is noted as that.
+            BadDataError: It is of no use, which is noted.
+            NotTriedError: Nothing runs here that it could be tried with.
+            AgentError: Something else kept it from being tried to the end, which says nothing of it.
 
         """
         restoration = self.restoration
@@ -61,13 +66,7 @@ class Verification:
         found: dict[str, str] = {}
         try:
             total = restoration.restic.stats(identity)[0]
-            restoration.restic.restore(
-                identity,
-                self.scratch / "data",
-                written=lambda done: restoration.output.progress(
-                    "restoring", service=service.name, done=done, of=total
-                ),
-            )
+            self._restore(identity, total)
             scripts = {name: known[name] for name in entries if name in known}
             directories = {
                 str(entry["volume"]): self.scratch / "data" / str(entry["entry"])
@@ -87,15 +86,38 @@ class Verification:
                 found.setdefault(
                     name, f"{size} bytes; it has no restore_command or verify_command to be tried with"
                 )
-        except NotTriedError:
-            raise
-        except AgentError as error:
+        except BadDataError as error:
             self._note(identity, {"ok": False, "why": str(error)})
             raise
         finally:
             self.clear()
         self._note(identity, {"ok": True, "scripts": found})
         return {"verified": found}
+
+    def _restore(self, identity: str, total: int) -> None:
+        """Restore all of a generation, and have it compared with the repository.
+
+        Raises:
+            BadDataError: The repository does not have it as it was.
+            AgentError: It could not be restored, for a reason that is not its own.
+
+        """
+        restoration = self.restoration
+        try:
+            restoration.restic.restore(
+                identity,
+                self.scratch / "data",
+                written=lambda done: restoration.output.progress(
+                    "restoring", service=restoration.service, done=done, of=total
+                ),
+            )
+        except (LockedError, RepositoryUnreachableError):
+            raise
+        except AgentError as error:
+            # Its last words don't tell a full disk, or a repository that went away meanwhile, from broken data.
+            check_room_is_left(self.scratch)
+            restoration.restic.snapshots(identity)
+            raise BadDataError(str(error)) from error
 
     def _note(self, identity: str, facts: dict[str, Any]) -> None:
         """Note in the repository how a generation's test ended."""
@@ -137,7 +159,11 @@ class Verification:
                 do()
             except AgentError as error:
                 if time.monotonic() > ends:
-                    raise AgentError(f"script {script}: {error}") from error
+                    # A server with a full disk says of any data that it does not want it.
+                    check_room_is_left(self.restoration.config.spool)
+                    is_of_data = isinstance(error, CommandFailedError)
+                    kind = BadDataError if is_of_data else AgentError
+                    raise kind(f"script {script}: {error}") from error
                 time.sleep(_PAUSE)
             else:
                 return

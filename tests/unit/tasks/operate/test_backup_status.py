@@ -57,6 +57,17 @@ def job(**changes: Any) -> dict[str, Any]:
         ),
         ([job(service="gone", error="of a service that site.toml has no more")], []),
         (
+            [
+                job(
+                    untried={
+                        "why": "generation aa could not be tried: its disk is full",
+                        "since": NOW - 2 * DAY,
+                    }
+                )
+            ],
+            ["web: for 2 d generation aa could not be tried: its disk is full"],
+        ),
+        (
             [{"done": {}, "failed": {"copy s3": {"why": "restic: no such host", "since": NOW - 7200}}}],
             ["backups: copy s3 has failed for 2 h on hive0: restic: no such host"],
         ),
