@@ -5,12 +5,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from agent.backup import restic_process
+from agent.backup.owners import rclone_option
 from agent.errors import AgentError
 
 LOCK_PATIENCE = 1800.0
@@ -35,12 +36,14 @@ class Restic:
         environment: The variables that name the repository, its password and its credentials.
         ca: The file with the certificate of its server; empty for none.
         user: The user who owns the repository's files; empty for this process's own.
+        owners: Path of each repository that restic reaches as root, by `rclone:PATH`, to its owner.
 
     """
 
     environment: Mapping[str, str] = field(repr=False)
     ca: str = ""
     user: str = ""
+    owners: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def version(self) -> tuple[int, ...]:
@@ -199,9 +202,18 @@ class Restic:
         self._patient(["check", *([f"--read-data-subset={subset}"] if subset else [])])
 
     def copy_to(self, other: "Restic", identities: Sequence[str]) -> None:
-        """Copy snapshots into another repository; those that it has already are left out."""
-        if identities:
-            other._patient(["copy", *identities], beside=self)  # noqa: SLF001 - of the same class
+        """Copy snapshots into another repository; those that it has already are left out.
+
+        Where they are of two users, root's restic copies: it can read the files that a place off the site needs. Those
+        of a repository with an owner are read and written as that one all the same.
+        """
+        if not identities:
+            return
+        source, target = self, other
+        if self.user != other.user and os.geteuid() == 0:
+            owners = {each.environment["RESTIC_REPOSITORY"]: each.user for each in (self, other) if each.user}
+            source, target = (each._as_root(owners) for each in (self, other))  # noqa: SLF001 - of the same class
+        target._patient(["copy", *identities], beside=source)  # noqa: SLF001 - of the same class
 
     def rebuild_index(self) -> None:
         """Make the index anew from the data; what is broken of the old one goes."""
@@ -210,6 +222,12 @@ class Restic:
     def unlock(self) -> None:
         """Remove locks whose processes are gone, or that nobody has renewed for half an hour."""
         self._finished(["unlock"])
+
+    def _as_root(self, owners: Mapping[str, str]) -> "Restic":
+        """Return this repository as root's restic reaches it."""
+        place = self.environment["RESTIC_REPOSITORY"]
+        environment = {**self.environment, "RESTIC_REPOSITORY": f"rclone:{place}" if self.user else place}
+        return replace(self, environment=environment, user="", owners=owners)
 
     # -- running it ------------------------------------------------------------------------------------------------
 
@@ -264,23 +282,21 @@ class Restic:
         """Return a command line; restic ends with this process, so that no lock is free while it goes on."""
         quiet = [] if words[0] in {"backup", "version"} else ["--quiet"]
         ca = ["--cacert", self.ca] if self.ca else []
-        return ["setpriv", "--pdeathsig", "KILL", "restic", *quiet, *ca, *words]
+        return ["setpriv", "--pdeathsig", "KILL", "restic", *quiet, *ca, *rclone_option(self.owners), *words]
 
     def _env(self, beside: "Restic | None" = None) -> dict[str, str]:
-        """Return the variables for restic; those of another repository as it names them for the one that is read."""
+        """Return the variables for restic; those of another repository as it names them for the one that is read.
+
+        What a transport of that one wants, as credentials, has no second name.
+        """
         cache = _CACHE if not self.user else f"{_CACHE}-{self.user}"
         known = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "RESTIC_CACHE_DIR": cache, "HOME": "/root"}
         # Lines of progress in a second: a process that gets nowhere must write next to nothing.
         known["RESTIC_PROGRESS_FPS"] = "2"
-        other = (
-            {}
-            if beside is None
-            else {
-                name.replace("RESTIC_", "RESTIC_FROM_", 1): value
-                for name, value in beside.environment.items()
-                if name.startswith("RESTIC_")
-            }
-        )
+        other = {
+            f"RESTIC_FROM_{name.removeprefix('RESTIC_')}" if name.startswith("RESTIC_") else name: value
+            for name, value in (beside.environment if beside else {}).items()
+        }
         return {**known, **other, **self.environment}
 
     def _as(self) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 import json
 import os
+import pwd
 import shutil
 import subprocess
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -201,6 +203,53 @@ def test_a_copy_off_the_site_brings_all_back(place: Place) -> None:
     assert place.rows("hive1", second.places["hive1"]) == "second"
     assert second.is_good
     assert second.tests
+
+
+@pytest.fixture
+def shared_place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """Give a repository host as it is: repositories of a user's, and a directory that others may pass."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to be another user")
+    install(["restic", "rclone"])
+    with tempfile.TemporaryDirectory() as root:
+        Path(root).chmod(0o711)
+        monkeypatch.setattr("agent.backup.restic._CACHE", f"{root}/cache")
+        made = Place(Path(root))
+        umask = os.umask(0o077)
+        try:
+            yield made
+        finally:
+            os.umask(umask)
+
+
+@pytest.mark.parametrize(
+    ("word", "environment"),
+    [
+        pytest.param("{root}/away", {}, id="a directory that is root's"),
+        pytest.param("rclone:far:{root}/away", {"RCLONE_CONFIG_FAR_TYPE": "local"}, id="one with variables"),
+    ],
+)
+def test_a_place_that_only_root_can_read(
+    shared_place: Place, word: str, environment: Mapping[str, str]
+) -> None:
+    """What went there comes back, and no file of a hive's repository is ever another user's, a lock neither."""
+    place = shared_place
+    copies = (Copy("away", word.format(root=place.root), environment),)
+    place.config.root.mkdir()
+    repositories.of_hive(place.config, "hive0").init()
+    identity = place.save("rows")
+    place.config = replace(place.config, user="daemon")
+    config = replace(place.config, copies=copies)
+    subprocess.run(["chown", "-R", "daemon:", str(config.root)], check=True)  # as the server writes it
+    assert place.upkeep(copies=copies).keep()["failed"] == {}
+    assert (place.root / "away").stat().st_uid == 0
+    shutil.rmtree(config.root)
+    repositories.ensure(config)
+    assert fetch(config, "away", Output())["brought"] == 2
+    [found] = place.there()
+    assert (found.id, place.rows("hive0", found.places["hive0"])) == (identity, "rows")
+    owner = pwd.getpwnam("daemon").pw_uid
+    assert {path.stat().st_uid for path in config.root.rglob("*") if "cache" not in path.parts} == {owner}
 
 
 def test_what_fails_keeps_nothing_else_from_being_done(place: Place) -> None:
