@@ -15,11 +15,11 @@ from commands.operate.status_lines import size_words
 from commands.shared.console import ConsoleLog
 from commands.shared.current_run import site_run
 from commands.shared.holding import holding, interrupted
-from model.errors import SkepError
+from model.errors import HostError, SkepError
 from model.log import Log
 from remote.backup.agent_calls import fetch_archive
 from remote.backup.copied_generations import SITE
-from tasks.backup.site_backups import SiteBackups
+from tasks.backup.site_backups import LATEST, DataHome, SiteBackups
 from tasks.run.context import Run
 
 PLANNED = 2
@@ -42,7 +42,8 @@ stopped, its files are changed, it is started, and has its old files back if it 
 restore_command as it runs. Typed again after a kill it goes on.
 
 into=DIR brings the files here, and changes nothing. at= takes an id of doit backups, "2026-11-27 01:00" (the newest \
-that is not younger) or latest. from=COPY first brings the service's generations back from a place off the site.
+that is not younger) or latest, the newest that no test found fault with. from=COPY first brings the service's \
+generations from a place off the site to the repository host, also without confirm=SITE.
 
 doit restore site from=COPY, in an empty directory, makes a whole lost site again: hosts, services, data. COPY is \
 restic's word for a place of backup.copies; its credentials are taken from the environment, the key of the backups \
@@ -65,17 +66,20 @@ goes on."""
         try:
             [service] = backups.services(args)
             if copy := get_var("from"):
-                log(f"{service}: {backups.bring(copy, service, progress)} snapshots are here from {copy}")
+                brought = backups.bring(copy, service, progress)
+                log(f"{service}: {brought} snapshots came from {copy} to {run.stage.repository.short}")
                 progress.end()
             if into:
                 return self._fetch(backups, backups.chosen(service, at), Path(into), log, progress)
             if confirm is None:
-                generation = backups.chosen(service, at)
-                for line in _plan(run, backups, service, generation):
+                home = backups.home(service)
+                generation = _chosen(backups, service, at, home)
+                for line in _plan(run, backups, home, service, generation):
                     log(line)
                 # A part alone must not become the whole service by what is pasted.
                 only = f"script={script} " if (script := get_var("script")) else ""
-                words = f"{service} at={generation['id']} {only}confirm={run.stage.site_name}"
+                source = f"from={copy} " if copy else ""
+                words = f"{service} at={generation['id']} {source}{only}confirm={run.stage.site_name}"
                 log(f"to do it: {self.bin_name} {self.name} {words}")
                 return PLANNED
             if confirm != run.stage.site_name:
@@ -96,9 +100,16 @@ goes on."""
     @staticmethod
     def _restore(backups: SiteBackups, service: str, at: str, log: Log, progress: AgentProgress) -> int:
         """Make a generation of what is there, then go back."""
-        generation = backups.chosen(service, at)
-        home = backups.home(service)
-        if not home.pending:
+        home, script = backups.home(service), get_var("script") or ""
+        generation = _chosen(backups, service, at, home)
+        goes_on = home.goes_on(generation["id"], script)
+        if home.pending and not goes_on and not home.is_loading:
+            only = "".join(f" script={name}" for name in home.scripts)
+            raise HostError(
+                f"{service} is half restored to {home.pending}: type that again first, with at={home.pending}{only}"
+            )
+        # The files that a kill left in the middle are none of the service's; what it ran with since then is.
+        if not goes_on or home.is_loading:
             before = backups.backup([service], progress, "before-restore")
             if why := before["failed"].get(service):
                 log(f"{service}: what is there now can't be saved: {why}")
@@ -109,7 +120,7 @@ goes on."""
                     return 1
             for each in before["generations"]:
                 log(f"{service}: what is there now is {each['id']}")
-        result = backups.restore(home.host, service, generation, get_var("script") or "", progress)
+        result = backups.restore(home.host, service, generation, script, progress)
         progress.end()
         parts = [
             *(f"volume {name}" for name in result["volumes"]),
@@ -153,11 +164,22 @@ goes on."""
         return 0
 
 
-def _plan(run: Run, backups: SiteBackups, service: str, generation: Mapping[str, Any]) -> list[str]:
+def _chosen(backups: SiteBackups, service: str, at: str, home: DataHome) -> dict[str, Any]:
+    """Return the generation that is meant: `latest` is that of a restoration that has not ended.
+
+    Raises:
+        HostError: There is none.
+
+    """
+    return backups.chosen(service, home.pending if at == LATEST and home.pending else at)
+
+
+def _plan(
+    run: Run, backups: SiteBackups, home: DataHome, service: str, generation: Mapping[str, Any]
+) -> list[str]:
     """Return what a restoration would do, in lines."""
     scripts = {each.name: each for each in run.stage.services[service].backup_scripts}
-    host = backups.home(service).host
-    lines = [f"{service}: goes back to {generation_words(generation, backups.zone)}, on {host.short}"]
+    lines = [f"{service}: goes back to {generation_words(generation, backups.zone)}, on {home.host.short}"]
     only = get_var("script")
     for name in generation["scripts"] or {}:
         script = scripts.get(name)
@@ -169,11 +191,27 @@ def _plan(run: Run, backups: SiteBackups, service: str, generation: Mapping[str,
             lines.append(
                 f"  {name}: the service is stopped, volume {script.volume} has other files, it is started"
             )
+            others = [
+                other
+                for other, each in run.stage.services.items()
+                if other != service and script.volume in each.named_volumes
+            ]
+            if others:
+                lines.append(
+                    f"  {name}: refused while {', '.join(others)} runs on {home.host.short} with that volume, too: "
+                    f"{' '.join(f'doit scale {other}=0;' for other in others)} doit starts it again afterwards"
+                )
         else:
             how = script.restore_command or f"unpacked to {script.directory}"
             lines.append(f"  {name}: loaded into the running service by: {how}")
     if generation["test"] is None:
         lines.append("  it was never tried (doit verify_backups)")
+    elif not generation["test"]["ok"]:
+        lines.append(f"  its test failed: {generation['test']['why']}")
+    if home.goes_on(generation["id"], only or ""):
+        lines.append("  goes on with a restoration that did not end")
+        if not home.is_loading:
+            return lines
     lines.append(
         f"  what is there now becomes a backup before: {size_words(int(generation['bytes'] or 0))} or so"
     )

@@ -29,11 +29,22 @@ class DataHome:
     Args:
         host: The hive.
         pending: The generation that a restoration there was killed at, and is to go on with; empty if there is none.
+        scripts: The parts that it restores; none for all.
+        is_loading: Whether the service runs with what is restored so far, so that it may have new data.
 
     """
 
     host: Host
     pending: str = ""
+    scripts: tuple[str, ...] = ()
+    is_loading: bool = False
+
+    def goes_on(self, generation: str, script: str) -> bool:
+        """Return whether restoring this, a part or all of it (empty), goes on with what is pending."""
+        return bool(self.pending) and (self.pending, self.scripts) == (
+            generation[: len(self.pending)],
+            (script,) if script else (),
+        )
 
 
 @dataclass(frozen=True)
@@ -88,23 +99,17 @@ class SiteBackups:
         Args:
             service: The service.
             at: Its id or the beginning of that; `latest`; or a time of the site's time zone: then the newest that is
-                not younger. `latest` is none that was made before a restoration: the same command, typed again after
-                a kill, means the same generation.
+                not younger. `latest` is the newest good one (`newest_good`).
 
         Raises:
             HostError: There is none.
 
         """
+        if at == LATEST:
+            return self.newest_good(service)
         found = self.generations([service])
         if not found:
             raise HostError(f"{service}: there is no generation yet (doit backup {service})")
-        if at == LATEST:
-            own = [each for each in found if each["kind"] != BEFORE_RESTORE]
-            if not own:
-                raise HostError(
-                    f"{service}: all generations were made before a restoration; name one: {self._words(found)}"
-                )
-            return own[-1]
         if (moment := _moment(at, self.zone)) is not None:
             older = [each for each in found if datetime.fromisoformat(each["time"]) <= moment]
             if not older:
@@ -119,6 +124,18 @@ class SiteBackups:
                 f"{self._words(found[-5:])} (doit backups {service})"
             )
         return named[0]
+
+    def newest(self, service: str) -> dict[str, Any]:
+        """Return a service's newest generation, whatever its tests said, that is of no kind `before-restore`.
+
+        Raises:
+            HostError: There is none.
+
+        """
+        own = [each for each in self.generations([service]) if each["kind"] != BEFORE_RESTORE]
+        if not own:
+            raise HostError(f"{service}: there is no generation yet (doit backup {service})")
+        return own[-1]
 
     def newest_good(self, service: str) -> dict[str, Any]:
         """Return a service's newest generation that no test found fault with, and that is of no kind `before-restore`.
@@ -210,7 +227,13 @@ class SiteBackups:
                 continue
             for key in ("pending", "runs", "volumes"):
                 if found[key]:
-                    places.setdefault(key, DataHome(host, str(found["pending"])))
+                    home = DataHome(
+                        host,
+                        str(found["pending"]),
+                        tuple(found.get("scripts", ())),
+                        bool(found.get("loading")),
+                    )
+                    places.setdefault(key, home)
         for key in ("pending", "runs", "volumes"):
             if key in places:
                 return places[key]
@@ -253,7 +276,7 @@ class SiteBackups:
     def restore(
         self, host: Host, service: str, generation: Mapping[str, Any], script: str, heard: Heard
     ) -> Mapping[str, Any]:
-        """Have a service's data be that of a generation; a generation of what is there is made before.
+        """Have a service's data be that of a generation. Whoever calls it has saved what is there.
 
         Args:
             host: The hive with its data (`home`).

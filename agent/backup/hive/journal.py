@@ -46,6 +46,11 @@ def swapped(service: str, root: Path = STATE) -> Journal:
     return Journal(root / "swap" / f"{service}.json")
 
 
+def restoring(service: str, root: Path = STATE) -> Journal:
+    """Return the note of a service that goes back to a generation: to which, which parts, and how far that is."""
+    return Journal(root / "restore" / f"{service}.json")
+
+
 def status(service: str, root: Path = STATE) -> Journal:
     """Return how a service's last backups ended here."""
     return Journal(root / "status" / f"{service}.json")

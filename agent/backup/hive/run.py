@@ -78,7 +78,7 @@ class HiveBackup:
         for service in services:
             began = time.time()
             try:
-                check_not_suspended(service.name, self.state)
+                check_not_suspended(service.name, kind, self.state)
                 container = container_here(self.engine, service.name, self.config.hives)
                 if not self._is_mine(service, container):
                     elsewhere.append(service.name)

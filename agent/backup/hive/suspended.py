@@ -1,6 +1,7 @@
-"""Services that are not saved for now: their data is still to come back, and without it a backup would be of nothing.
+"""Services that are not saved for now, since their data is still to be restored.
 
-A backup of an empty service would look like the newest one. So a hive of a lost site that is made again makes none.
+A backup of an empty or half restored service would be the newest one. So a hive of a lost site that is made again makes
+none, and no hive makes one of a service whose restoration has not ended.
 """
 
 from collections.abc import Sequence
@@ -45,19 +46,41 @@ def resume(services: Sequence[str], root: Path = journal.STATE) -> dict[str, Any
     before = note.read() or []
     going = [name for name in before if not services or name in services]
     for name in going:
-        status = journal.status(name, root)
-        if (status.read() or {}).get("error") == WHY:
-            status.clear()
+        forgive(name, WHY, root)
     note.write([name for name in before if name not in going])
     return {"resumed": going}
 
 
-def check_not_suspended(service: str, root: Path) -> None:
-    """Raise if a service is suspended.
+def forgive(service: str, why: str, root: Path) -> None:
+    """Have a service's backup not count as failed, if that was the reason."""
+    status = journal.status(service, root)
+    if why and (status.read() or {}).get("error") == why:
+        status.clear()
+
+
+def check_not_suspended(service: str, kind: str, root: Path) -> None:
+    """Raise if a service is not to be saved now.
+
+    Args:
+        service: The service.
+        kind: Why it is saved: what a restoration is to take away is saved, half restored or not.
+        root: The directory for what outlives a job.
 
     Raises:
-        AgentError: It is.
+        AgentError: It is suspended, or half restored.
 
     """
     if service in (journal.suspended(root).read() or ()):
         raise AgentError(WHY)
+    if kind != "before-restore" and (why := half_restored(service, root)):
+        raise AgentError(why)
+
+
+def half_restored(service: str, root: Path) -> str:
+    """Return that a service is half restored, and how that goes on; empty if it is not."""
+    noted = journal.restoring(service, root).read()
+    if noted is None:
+        return ""
+    at = str(noted.get("generation", noted["id"]))[:8]
+    only = "".join(f" script={name}" for name in noted.get("scripts", ()))
+    return f"it is half restored: doit restore {service} at={at}{only} confirm=SITE goes on with it"

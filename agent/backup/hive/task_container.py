@@ -130,6 +130,27 @@ def has_volume(engine: EngineSocket, volume: str) -> bool:
     return not having or engine.ask("GET", "/info")["Swarm"]["NodeID"] in having
 
 
+def users_of(engine: EngineSocket, volume: str, except_: str) -> list[str]:
+    """Return who has a volume mounted on this host: services, and containers of no service.
+
+    Args:
+        engine: This host's engine.
+        volume: The volume.
+        except_: The service that does not count.
+
+    """
+    filters = {"volume": [volume], "status": ["running", "paused", "restarting"]}
+    found = engine.ask("GET", "/containers/json", filters=filters)
+    users = [((each.get("Labels") or {}).get(SERVICE_LABEL), each["Names"][0]) for each in found]
+    return sorted(
+        {
+            f"service {service}" if service else f"container {name.lstrip('/')}"
+            for service, name in users
+            if service != except_
+        }
+    )
+
+
 def is_plain(engine: EngineSocket, volume: str) -> bool:
     """Return whether a volume's files lie in the engine's own directory, and are not mounted from elsewhere."""
     found = engine.ask("GET", f"/volumes/{volume}", allowed=(404,))

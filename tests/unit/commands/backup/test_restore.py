@@ -102,3 +102,59 @@ def test_a_killed_restoration_is_not_saved_over(site: Restored) -> None:
     assert site.restored(at="aa", confirm="example")[0] == 0
     assert "run" not in site.changed
     assert "restore" in site.changed
+
+
+PENDING = {"pending": "aa000001", "runs": True, "volumes": True, "scripts": []}
+
+
+@pytest.mark.parametrize("at", ["latest", "aa000001"])
+def test_latest_while_a_restoration_is_pending(site: Restored, at: str) -> None:
+    """It is that one, whatever was saved since then."""
+    site.generations.append(generation("cc000002", "2026-11-29T16:00:00"))
+    site.answer(where=always(PENDING | {"loading": False}))
+
+    assert "goes on with a restoration that did not end" in site.restored(at=at)[1]
+    status, output = site.restored(at=at, confirm="example")
+    assert (status, site.changed) == (0, ["share", "restore"])
+    assert "has the data of aa000001" in output
+
+
+@pytest.mark.parametrize(("at", "is_loading"), [("aa000001", True), ("cc000002", True)])
+def test_what_a_half_loaded_service_has_is_saved(site: Restored, at: str, *, is_loading: bool) -> None:
+    """It runs, maybe for weeks: what it wrote since then is in no other generation."""
+    site.generations.append(generation("cc000002", "2026-11-29T16:00:00"))
+    site.answer(where=always(PENDING | {"loading": is_loading}))
+
+    assert site.restored(at=at, confirm="example")[0] == 0
+    assert site.changed[-3:] == ["run", "share", "restore"]
+
+
+@pytest.mark.parametrize("values", [{"at": "cc000002"}, {"at": "aa000001", "script": "files"}])
+def test_another_one_while_files_are_changed(
+    site: Restored, capsys: pytest.CaptureFixture[str], values: dict[str, str]
+) -> None:
+    """Another generation, or another part, is refused before anything is asked for."""
+    site.generations.append(generation("cc000002", "2026-11-29T16:00:00"))
+    site.answer(where=always(PENDING | {"loading": False}))
+
+    assert site.restored(confirm="example", **values)[0] == 1
+    assert site.changed == []
+    assert "type that again first, with at=aa000001" in capsys.readouterr().err
+
+
+def test_a_generation_whose_test_failed(site: Restored) -> None:
+    """The plan says so and why; latest is the newest that no test found fault with."""
+    test = {"ok": False, "why": "script db: verify_command ended with 1"}
+    site.generations.append(generation("cc000002", "2026-11-29T16:00:00", test=test))
+
+    assert "its test failed: script db: verify_command ended with 1" in site.restored(at="cc000002")[1]
+    assert "goes back to aa000001" in site.restored(at="latest")[1]
+
+
+def test_the_line_to_type_has_the_place(site: Restored) -> None:
+    """With from= the generations come to the repository host, which is said, and the line has it, too."""
+    site.answer(fetch=always({"brought": 3}))
+
+    _, output = site.restored(at="latest", **{"from": "s3"})
+    assert "web: 3 snapshots came from s3 to " in output
+    assert output.rstrip().endswith("doit restore web at=aa000001 from=s3 confirm=example")
