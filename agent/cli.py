@@ -15,6 +15,7 @@ from agent.backup.hive.release import release
 from agent.backup.hive.restored import Restoration
 from agent.backup.hive.run import HiveBackup
 from agent.backup.hive.service_restore import Restore, where
+from agent.backup.hive.standby import Standbys
 from agent.backup.hive.suspended import resume, suspend
 from agent.backup.hive.verify import Verification, is_due
 from agent.backup.repository import repositories
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     verb("release", _release)
     verb("status", _status)
     verb("schedule", _schedule)
+    verb("standby", _standby)
     for name, do in (("read", _read), ("swap", _swap), ("load", _load), ("verify", _verify)):
         added = verb(name, do, "id")
         added.add_argument("--service", required=True)
@@ -150,7 +152,17 @@ def _status(words: Words, output: Output) -> Any:
     del words, output
     directory = journal.STATE / "status"
     services = [read_json(path) for path in sorted(directory.glob("*.json"))] if directory.is_dir() else []
-    return {"services": [each for each in services if each], "repository": read_status()}
+    return {
+        "services": [each for each in services if each and "service" in each],
+        "standby": [each for each in services if each and "standby" in each],
+        "repository": read_status(),
+    }
+
+
+def _standby(words: Words, output: Output) -> Any:
+    del words
+    config = configuration.hive_config()
+    return Standbys(config, _restic(config), output).refresh()
 
 
 def _schedule(words: Words, output: Output) -> Any:

@@ -66,7 +66,7 @@ class NamedVolume(Step):
     def inputs(self) -> Inputs:
         """Return the host and the definition, but for the list of the volume's hosts: a replaced host counts."""
         volume = definition(renderer_of(self._run).volume(self._name))
-        own = {key: value for key, value in volume.items() if key not in {"hosts", "backup"}}
+        own = {key: value for key, value in volume.items() if key not in {"hosts", "backup", "standby"}}
         return {"host": self._run.state.record(host_task(self.host), HostRecord).id, **flatten("volume", own)}
 
     def ensure(self, work: Work) -> VolumeRecord:

@@ -1,6 +1,6 @@
 """What the set-up steps told the host about its backups: JSON that only root may read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,7 @@ class HiveConfig:
         services: Name to the service.
         schedule: When its data is saved, as systemd's `OnCalendar`.
         hives: All hives' names, in site.toml's order.
+        standby: The services whose newest generation is kept restored here.
 
     """
 
@@ -93,6 +94,7 @@ class HiveConfig:
     services: Mapping[str, ServiceData]
     schedule: str = ""
     hives: tuple[str, ...] = ()
+    standby: tuple[str, ...] = ()
 
     def service(self, name: str) -> ServiceData:
         """Return a service.
@@ -128,6 +130,7 @@ def hive_config(path: Path = HIVE_CONFIG) -> HiveConfig:
         spool=Path(content["spool"]),
         verify=content["verify"],
         services=services,
+        standby=tuple(content.get("standby", ())),
         schedule=content.get("schedule", ""),
         hives=tuple(content.get("hives", ())),
     )
@@ -166,6 +169,7 @@ class RepositoryConfig:
         keep: How many generations are kept: `last`, `daily`, `weekly`, `monthly`, `yearly`.
         copies: The places off the site.
         site: Name to file of what makes the site again: the archive of its directory, the vault.
+        standby: Service to the hives that keep its newest generation restored.
 
     """
 
@@ -176,6 +180,7 @@ class RepositoryConfig:
     keep: Mapping[str, int]
     copies: tuple[Copy, ...]
     site: Mapping[str, str] = field(default_factory=dict)
+    standby: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def repository_config(path: Path = REPOSITORY_CONFIG) -> RepositoryConfig:
@@ -194,6 +199,7 @@ def repository_config(path: Path = REPOSITORY_CONFIG) -> RepositoryConfig:
         keep=content["keep"],
         copies=tuple(Copy(**each) for each in content["copies"]),
         site=content["site"],
+        standby=content.get("standby", {}),
     )
 
 

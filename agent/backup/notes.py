@@ -17,6 +17,8 @@ SEAL = "seal"
 """The kind of note that makes a snapshot a generation: all of its parts are in it, and were read without a mistake."""
 VERIFIED = "verified"
 """The kind of note that a generation was restored, and found to be of use or not."""
+STANDBY = "standby"
+"""The kind of note in a hive's repository that names the generation which is to be kept restored there."""
 _NOTE, _OF, _FACTS = "note=", "of=", "facts="
 
 
@@ -24,7 +26,7 @@ def note_tags(kind: str, of: str, facts: Mapping[str, Any]) -> list[str]:
     """Return the tags of a note.
 
     Args:
-        kind: `SEAL` or `VERIFIED`.
+        kind: `SEAL`, `VERIFIED` or `STANDBY`.
         of: The snapshot that it is of.
         facts: What is known; restic's tags can't hold commas, so it is encoded.
 

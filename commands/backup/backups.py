@@ -58,6 +58,7 @@ host, they can't be read."""
             backups = SiteBackups(run)
             services = backups.services(names)
             found = backups.generations(services)
+            standbys = list(backups.standbys(services))
         except SkepError as error:
             sys.stderr.write(f"{run.secrets.redact(str(error))}\n")
             return 1
@@ -76,6 +77,8 @@ host, they can't be read."""
             yields="TESTED",
         )
         self.outstream.write("".join(f"{line}\n" for line in lines))
+        for line in standbys:
+            self.outstream.write(f"{line}\n")
         for service in services:
             if not any(each["service"] == service for each in found):
                 self.outstream.write(f"! {service}: there is no backup yet (doit backup {service})\n")

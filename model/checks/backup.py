@@ -48,6 +48,7 @@ def check_backup(site: types.Site) -> Iterator[str]:
                 "'*-*-* 01,13:30', 'Sun 04:00')"
             )
         yield from _check_copies(site.backup, site)
+    yield from _check_standby(site)
     if SITE_SERVICE in site.services and site.backup is not None:
         yield (
             f"services.{SITE_SERVICE}: with [backup] the name is taken: backups have the site's own files by it: call "
@@ -64,6 +65,37 @@ def check_backup(site: types.Site) -> Iterator[str]:
             yield f"{path}: {toml_text(twice)} occurs twice"
         for i, script in enumerate(service.backup_scripts):
             yield from _check_script(f"{path}[{i}]", script, service, site)
+
+
+def _check_standby(site: types.Site) -> Iterator[str]:
+    """Yield the mistakes in the hives that keep backups of volumes restored."""
+    for name, volume in site.volumes.items():
+        path = f"volumes.{name}.standby"
+        if not volume.standby:
+            continue
+        if site.backup is None:
+            yield f"{path}: there is no [backup], without which nothing is saved: write [backup]"
+        if len(volume.named_hosts) != 1:
+            yield f"{path}: is for the data of one hive: name it in hosts"
+        for i, short in enumerate(volume.standby):
+            if short in volume.named_hosts:
+                yield f"{path}[{i}]: {toml_text(short)} has the volume itself: name another hive"
+            if short in volume.standby[:i]:
+                yield f"{path}[{i}]: {toml_text(short)} occurs twice"
+        if not saving_services(site, name):
+            yield f"{path}: no service's backup_scripts save the volume: write one (docs/backup.md)"
+
+
+def saving_services(site: types.Site, volume: str) -> list[str]:
+    """Return the services whose backups have a volume's data: its files, or what a command of one that uses it says."""
+    return [
+        name
+        for name, service in site.services.items()
+        if any(
+            part.volume == volume if part.volume else volume in service.named_volumes
+            for part in service.backup_scripts
+        )
+    ]
 
 
 def is_calendar(text: str) -> bool:

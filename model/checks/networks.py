@@ -51,7 +51,7 @@ def check_volume(path: str, volume: types.Volume, stages: Iterable[Stage]) -> It
     """Yield the mistakes of one volume."""
     if volume.hosts == EACH and not volume.stays_behind:
         yield f'{path}.hosts: "each" is for data on the hives\' own disks; this volume has none there: leave it out'
-    yield from check_external(path, volume, also=("hosts", "driver", "backup"))
+    yield from check_external(path, volume, also=("hosts", "driver", "backup", "standby"))
     for stage in stages:
         if path.rpartition(".")[2] not in stage.volumes:
             continue
@@ -61,6 +61,9 @@ def check_volume(path: str, volume: types.Volume, stages: Iterable[Stage]) -> It
                 yield f"{path}.hosts[{i}]: 'each' is not in a list: write hosts = 'each', or name the hives"
             elif short not in known:
                 yield f"{path}.hosts[{i}]: {short!r} is not a hive of stage {stage.name}{known_are(known)}"
+        for i, short in enumerate(volume.standby):
+            if short not in known:
+                yield f"{path}.standby[{i}]: {short!r} is not a hive of stage {stage.name}{known_are(known)}"
 
 
 def check_network(path: str, network: types.Network) -> Iterator[str]:

@@ -52,6 +52,13 @@ class Volume(Frozen, frozen=True):
             description="`false` says that nothing need save the volume's data: skep names those that nothing saves."
         ),
     ] = True
+    standby: Annotated[
+        list[str],
+        Meta(
+            description="Hives that keep the newest backup of the volume's service restored, so that a move of the "
+            "volume from its backup has it there at once (docs/backup.md)."
+        ),
+    ] = []
     external: Annotated[
         bool,
         Meta(description="Whether the volume is there already: it is used, and neither made nor removed."),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.pack import packed
+from model.checks.backup import saving_services
 from model.errors import ConfigError
 from model.hosts.firewall import BACKUP_PORT
 from model.keys.digest import Inputs, flatten, sha256
@@ -148,6 +149,8 @@ def backup_steps(
         yield _site_step(sources)
     if host.is_hive:
         yield _hive_step(stage, host, secrets)
+        if any(host.short in hives for hives in _standby(stage).values()):
+            yield _standby_step()
 
 
 def _agent_step() -> HostStep:
@@ -247,6 +250,7 @@ def _keep_step(stage: Stage, secrets: StageSecrets, sources: BackupSources) -> H
                 for name, copy in backup.named_copies.items()
             ],
             "site": {"site.tar.gz": SITE_ARCHIVE, "vault.json": VAULT},
+            "standby": _standby(stage),
         }
         return [
             *public,
@@ -274,6 +278,7 @@ def _keep_step(stage: Stage, secrets: StageSecrets, sources: BackupSources) -> H
             "root": _ROOT,
             **flatten("hives", [hive.short for hive in stage.hives]),
             **flatten("keep", keep),
+            **flatten("standby", {name: ",".join(hives) for name, hives in _standby(stage).items()}),
             **{
                 f"copies.{name}.repository": f"sha256:{sha256(copy.repository)}"
                 for name, copy in backup.named_copies.items()
@@ -327,6 +332,7 @@ def _hive_step(stage: Stage, host: Host, secrets: StageSecrets) -> HostStep:
         "ca": "/etc/skep/ca.crt",
         "spool": _SPOOL,
         "verify": backup.verify,
+        "standby": [name for name, hives in _standby(stage).items() if host.short in hives],
         "schedule": backup.schedule,
         "hives": [hive.name for hive in stage.hives],
         "services": {
@@ -376,6 +382,29 @@ def _hive_step(stage: Stage, host: Host, secrets: StageSecrets) -> HostStep:
         units=("backup_hive",),
         needs=("backup_agent", "trust", "hosts_file"),
     )
+
+
+def _standby_step() -> HostStep:
+    """Return the step that has a hive keep services' newest backups restored."""
+    what = "standbys of services' data"
+    files = [
+        HostFile(
+            "/etc/skep/backup-standby.unit", _UNIT.format(what=what, agent=AGENT, verb="standby", more="")
+        ),
+        # Between two rounds of the repository host's upkeep, which says what is newest.
+        HostFile("/etc/skep/backup-standby.timer", _TIMER.format(what=what, when="*:03/5", more="")),
+    ]
+    return file_step("backup_standby", {}, files, units=("backup_standby",), needs=("backup_hive",))
+
+
+def _standby(stage: Stage) -> dict[str, list[str]]:
+    """Return the services of which hives keep the newest backup restored, each with these."""
+    found: dict[str, list[str]] = {}
+    for name in stage.volumes:
+        for service in saving_services(stage.site, name):
+            hives = found.setdefault(service, [])
+            hives += [short for short in stage.volumes[name].standby if short not in hives]
+    return {service: hives for service, hives in found.items() if hives and service in stage.services}
 
 
 def _script(stage: Stage, each: BackupScript) -> dict[str, Any]:

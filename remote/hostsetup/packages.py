@@ -42,6 +42,7 @@ UNITS: Mapping[str, Mapping[str, str]] = {
     "backup_data": {"apt": "skep-backup-data.service", "dnf": "skep-backup-data.service"},
     "backup_server": {"apt": "skep-backup-server.service", "dnf": "skep-backup-server.service"},
     "backup_keep": {"apt": "skep-backup-keep.timer", "dnf": "skep-backup-keep.timer"},
+    "backup_standby": {"apt": "skep-backup-standby.timer", "dnf": "skep-backup-standby.timer"},
     "backup_hive": {"apt": "skep-backup.timer", "dnf": "skep-backup.timer"},
 }
 """systemd unit, as steps call it, to its name in each family."""

@@ -1,13 +1,14 @@
 """The site's backups, asked of the hosts that make and keep them."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from model.checks.backup import saving_services
 from model.errors import HostError, SkepError
 from model.stage import Host
 from remote.backup.agent_calls import AgentFailedError, ask_agent
@@ -294,6 +295,29 @@ class SiteBackups:
         result: Mapping[str, Any] = self.ask(host, *words, heard=heard)
         return result
 
+    def standbys(self, services: Sequence[str]) -> Iterator[str]:
+        """Yield a line for each hive that keeps a service's newest generation restored, or is to."""
+        stage = self.run.stage
+        for host in stage.hives:
+            wanted = [
+                service
+                for service in services
+                if any(
+                    host.short in stage.volumes[name].standby
+                    for name in stage.services[service].named_volumes
+                    if name in stage.volumes and service in saving_services(stage.site, name)
+                )
+            ]
+            if not wanted:
+                continue
+            try:
+                noted = {each["standby"]: each for each in self.status(host).get("standby", ())}
+            except SkepError as error:
+                yield f"! standby on {host.short}: not known: {error}"
+                continue
+            for service in wanted:
+                yield _standby_words(service, host.short, noted.get(service, {}), self.zone)
+
     def status(self, host: Host) -> Mapping[str, Any]:
         """Return how the last jobs of a host ended.
 
@@ -313,6 +337,17 @@ class SiteBackups:
         """
         connection = self.run.connections.to(host)
         return ask_agent(connection, *words, heard=partial(heard, host.short) if heard is not None else None)
+
+
+def _standby_words(service: str, host: str, noted: Mapping[str, Any], zone: tzinfo) -> str:
+    """Return how it stands with a standby."""
+    has = ""
+    if noted.get("generation"):
+        age = datetime.now(UTC) - datetime.fromisoformat(noted["made"])
+        has = f"{noted['generation'][:8]} of {local_time(noted['made'], zone)}, {age / timedelta(hours=1):.0f} h old"
+    if error := noted.get("error"):
+        return f"! {service}: standby on {host}: failed: {error} (it has {has or 'nothing yet'})"
+    return f"{service}: standby on {host}: {has}" if has else f"! {service}: standby on {host}: nothing yet"
 
 
 def _newest_good(service: str, generations: Sequence[dict[str, Any]]) -> dict[str, Any] | None:

@@ -126,7 +126,13 @@ class HostLosses:
         )
         if why := self._stays_away(volume):
             return f"last backup: {words}: what came since is lost; it does not come back by itself: {why}"
-        return f"its backup of {words} comes back: what came since is lost"
+        line = f"its backup of {words} comes back: what came since is lost"
+        if standby := self.run.stage.volumes[volume].standby:
+            line += (
+                f"; quicker: {standby[0]} has a standby of it: put {standby[0]} in volumes.{volume}.hosts, and type: "
+                f"doit move_volume {volume} to={standby[0]} from=backup"
+            )
+        return line
 
     def _saving(self, volume: str) -> list[str]:
         """Return the services whose backups have a volume's data."""

@@ -47,6 +47,7 @@ _DOCS = {
     "backup_site": "the site's own files, for backups",
     "backup_keep": "upkeep of the backups",
     "backup_hive": "backups of the services' data",
+    "backup_standby": "standbys of services' data",
 }
 """Set-up step to its description; a step that is not here is described by its name."""
 _BLANK = StageSecrets(ca_key=Secret(""), ca_certificate="", registry_password=Secret(""), pepper=Secret(""))

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from model.json_types import Json
 from model.stage import Stage
@@ -62,6 +63,15 @@ def backup_problems(stage: Stage, reading: SiteReading) -> Iterator[str]:
             yield f"{name}: for {_span(now, untried['since'])} {untried['why']}"
     for short, each in jobs.items():
         for job in each:
+            if (kept := job.get("standby")) and job.get("error"):
+                yield (
+                    f"{kept}: its standby on {short} has failed for {_span(now, job.get('since') or now)}: "
+                    f"{job['error']}"
+                )
+            elif kept and job.get("made") and due.period is not None:
+                made = datetime.fromisoformat(job["made"]).timestamp()
+                if now - made > 2 * due.period + GRACE:
+                    yield f"{kept}: its standby on {short} is {_span(now, made)} old"
             for part, failure in (job.get("failed") or {}).items():
                 yield f"backups: {part} has failed for {_span(now, failure['since'])} on {short}: {failure['why']}"
             for copy, why in (job.get("grows") or {}).items():

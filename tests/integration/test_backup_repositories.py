@@ -15,13 +15,16 @@ from typing import Any
 
 import pytest
 
-from agent.backup.config import Copy, RepositoryConfig
+from agent.backup.config import Copy, HiveConfig, RepositoryConfig
+from agent.backup.hive import journal
+from agent.backup.hive.standby import Standbys
 from agent.backup.notes import SEAL, VERIFIED, add_note, data_tags
 from agent.backup.repository import repositories
 from agent.backup.repository.generations import Generation, listing
 from agent.backup.repository.keeping import Upkeep
 from agent.backup.repository.off_site import copied_since
 from agent.backup.repository.site_files import save_site
+from agent.backup.repository.standbys import stand_by
 from agent.backup.repository.transport import fetch, share
 from agent.errors import AgentError
 from agent.output import Output
@@ -409,3 +412,37 @@ def test_named_generations_come_back_first(place: Place) -> None:
     taken = source.stored_size([each["id"] for each in source.snapshots()])
     held = sum(path.stat().st_size for path in (place.root / "away/data").rglob("*") if path.is_file())
     assert 0 < taken <= held
+
+
+def test_a_standby_has_the_newest_or_what_it_had(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The repository host puts it into the hive's repository, and the hive restores it; killed, the old one stays."""
+    root, state = place.root / "standby", place.root / "hive"
+    monkeypatch.setattr(journal, "RUNTIME", place.root / "run")
+    monkeypatch.setattr(stand_by, "__defaults__", (place.root / "told.json",))
+
+    def keep() -> None:
+        upkeep = place.upkeep(standby={"db": ["hive1"]}, keep={"last": 9})
+        assert upkeep.keep()["failed"] == {}
+
+    def refreshed() -> list[str]:
+        config = HiveConfig("hive1", "private", Path(), Path(), "", Path(), "never", {}, standby=("db",))
+        restic = repositories.of_hive(place.config, "hive1")
+        result = Standbys(config, restic, Output(), root, state).refresh()
+        assert result["failed"] == {}
+        return [str(name) for name in result["restored"]]
+
+    def rows() -> list[str]:
+        return [path.read_text() for path in root.glob("db/*/rows")]
+
+    place.save("one", age=2)
+    keep()
+    assert (refreshed(), rows()) == (["db"], ["one"])
+    place.save("two", age=1)
+    place.save("cut off", sealed=False)
+    assert (refreshed(), rows()) == ([], ["one"]), "nobody has told it yet"
+    keep()
+    (root / "db/new").mkdir()
+    (root / "db/new/rows").write_text("half of it")
+    assert (refreshed(), rows()) == (["db"], ["two"])
+    keep()
+    assert (refreshed(), rows()) == ([], ["two"])

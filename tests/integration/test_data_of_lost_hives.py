@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests import rig
-from tests.integration.site import Site
+from tests.integration.site import Site, replaced
 
 pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(900)]
 
@@ -178,3 +178,34 @@ def test_a_lost_hive_is_made_anew_with_its_data(site: Site) -> None:
     assert site.run(timeout=RUN).did_nothing
     assert rows(site, host) == ["kept"] * 2
     assert left(site, host) == ""
+
+
+def test_a_standby_is_there_at_once(site: Site) -> None:
+    """The newest backup is kept restored on another hive; a move takes it from there; where the line goes, it goes."""
+    found = re.search(r'(?<=\[volumes\.store\]\nhosts = \[")hive\d', site.toml.read_text())
+    assert found is not None
+    old, new = found[0], "hive2"
+    hosts = f'hosts = ["{old}"]\n'
+    site.toml.write_text(replaced(site.toml.read_text(), hosts, f'{hosts}standby = ["{new}"]\n'))
+    site.run(timeout=RUN).well()
+    assert f"! store: standby on {new}: nothing yet\n" in site.run("backups", "store").text
+    write(site, old, "standing-by")
+    identity = backup(site)
+    site.on("hive3", "systemctl start skep-backup-keep.service")
+    site.on(new, "systemctl start skep-backup-standby.service")
+    text = site.run("backups", "store").text
+    assert re.search(rf"^store: standby on {new}: {identity} of .*, 0 h old$", text, re.MULTILINE), text
+    kept = "cat /var/lib/docker/skep-standby/store/*/files/rows /var/lib/docker/skep-standby/store/*/db.dump"
+    assert site.on(new, kept).split() == ["standing-by"] * 2
+
+    put_on(site, new)
+    site.toml.write_text(replaced(site.toml.read_text(), f'standby = ["{new}"]\n', ""))
+    ended = site.run("move_volume", "store", f"to={new}", "from=backup", timeout=RUN)
+    assert ended.status == 0, ended.text
+    assert f"{new}: store: is here already, as a standby\n" in ended.text
+    assert rows(site, new) == ["standing-by"] * 2
+    site.run(timeout=RUN).well()
+    site.run("prune", f"confirm={site.name}", "volumes=store").well()
+    assert site.on(new, "ls /var/lib/docker/skep-standby 2>/dev/null || :") == ""
+    assert site.run(timeout=RUN).did_nothing
+    assert rows(site, new) == ["standing-by"] * 2

@@ -15,6 +15,7 @@ from typing import Any
 from agent.backup.config import HiveConfig
 from agent.backup.hive import journal
 from agent.backup.hive.run import GENERATION_FILE
+from agent.backup.hive.standby import take
 from agent.backup.hive.task_container import is_plain, volume_directory
 from agent.backup.restic import Restic
 from agent.errors import AgentError
@@ -117,7 +118,10 @@ class Restoration:
         remove(mark)
         self._clear(new)
         new.mkdir(mode=0o700)
-        self.restic.restore(identity, new, entry, lambda done: self._progress("reading", done, stats))
+        if take(self.service, identity, entry, new / entry):
+            self.output.say(f"{volume}: is here already, as a standby")
+        else:
+            self.restic.restore(identity, new, entry, lambda done: self._progress("reading", done, stats))
         if not (new / entry).is_dir():
             raise AgentError(f"generation {identity[:8]} has no files of {volume}")
         write_json(mark, identity)
@@ -126,6 +130,8 @@ class Restoration:
         """Have a generation's dump in the spool."""
         target = self.dumps_of(identity) / entry
         if target.exists():
+            return
+        if take(self.service, identity, entry, target):
             return
         part = target.with_name(f"{entry}.part")
         with part.open("wb") as file:

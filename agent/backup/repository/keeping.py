@@ -16,6 +16,7 @@ from agent.backup.repository.generations import Generation, Listing, listing
 from agent.backup.repository.off_site import OFF_SITE, note_copied
 from agent.backup.repository.policy import Stored, kept
 from agent.backup.repository.site_files import save_site
+from agent.backup.repository.standbys import stand_by
 from agent.errors import AgentError, reason_of
 from agent.output import Output
 
@@ -81,6 +82,8 @@ class Upkeep:
         if found:
             for copy in self.config.copies:
                 result["copied"] += part(f"copy {copy.name}", lambda copy=copy: self._export(copy, found[0]))  # type: ignore[misc]
+            if self.config.standby:
+                part("standby", lambda: stand_by(self.config, found[0]))
             result["forgotten"] = part("forget", lambda: self._forget(found[0]))
             if self._is_due(done, "prune", PRUNE_EVERY):
                 part("prune", self._prune)

@@ -170,3 +170,35 @@ def test_days_of_hive_builders_are_compared_with_keep(site_dir: Path) -> None:
             "services: write keep = { daily = 30 } in [backup]"
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("hives", "scripts", "problem"),
+    [
+        ('["hive9"]', SCRIPT, "volumes.data.standby[0]: 'hive9' is not a hive of stage "),
+        ('["hive0"]', SCRIPT, "volumes.data.standby[0]: 'hive0' has the volume itself: name another hive"),
+        ('["hive1", "hive1"]', SCRIPT, "volumes.data.standby[1]: 'hive1' occurs twice"),
+        ('["hive1"]', "", "volumes.data.standby: no service's backup_scripts save the volume: write one"),
+    ],
+)
+def test_where_a_standby_may_be(site_dir: Path, hives: str, scripts: str, problem: str) -> None:
+    """On another hive of the stage; of a volume whose data a backup has."""
+    text = with_backup("", scripts).replace("[volumes.data]\n", f"[volumes.data]\nstandby = {hives}\n")
+
+    found = problems(site_dir, text)
+
+    assert {line.startswith(problem) for line in found} == {True}, found
+    right = with_backup("", SCRIPT).replace("[volumes.data]\n", '[volumes.data]\nstandby = ["hive1"]\n')
+    (site_dir / "site.toml").write_text(right)
+    assert load(site_dir / "site.toml").volumes["data"].standby == ["hive1"]
+
+
+def test_a_standby_needs_backup_and_one_hive_with_the_data(site_dir: Path) -> None:
+    """Else there is nothing to be kept restored, or it is not known whose."""
+    standby = GOOD.replace("[volumes.data]\n", '[volumes.data]\nstandby = ["hive1"]\n')
+    start = standby.index("[backup]")
+    without = standby[:start] + standby[standby.index("[images.web]") :]
+    assert (
+        "volumes.data.standby: there is no [backup], without which nothing is saved: write [backup]"
+        in problems(site_dir, without)
+    )

@@ -190,3 +190,21 @@ def test_the_server_is_open_to_the_hives(secrets: StageSecrets) -> None:
     rules = [line for line in firewall_script(stage, stage.repository).splitlines() if "--dport 8843" in line]
     assert [line.split("-s ")[1].split()[0] for line in rules] == [hive.address for hive in stage.hives]
     assert "8843" not in firewall_script(stage, stage.host("hive0"))
+
+
+def test_a_hive_with_a_standby(secrets: StageSecrets) -> None:
+    """It has a timer of its own, and knows its services; the repository host knows the hives."""
+    volumes = {"data": {"hosts": ["hive0"], "standby": ["hive1"]}}
+    site = parse_site({**SITE, "volumes": volumes})
+    stage = Stage(site, "private", site.stages["private"])
+    assert list(of_host(stage, "hive0", secrets)) == ["backup_agent", "backup_hive"]
+    found = of_host(stage, "hive1", secrets)
+    assert list(found) == ["backup_agent", "backup_hive", "backup_standby"]
+    config = json.loads(content(found["backup_hive"], "/etc/skep/backup.json"))
+    assert config["standby"] == ["web"]
+    assert "backup standby\n" in content(found["backup_standby"], "/etc/skep/backup-standby.unit")
+    keep, before = (
+        of_host(each, stage.repository.short, secrets)["backup_keep"] for each in (stage, stage_of())
+    )
+    assert json.loads(content(keep, "/etc/skep/backup-repository.json"))["standby"] == {"web": ["hive1"]}
+    assert step_key(keep)[1] != step_key(before)[1]

@@ -195,3 +195,18 @@ def test_what_does_not_come_back_by_itself(made: Made) -> None:
     assert "comes back" not in "".join(found.lines())
     assert "not all of it is to be on this host alone (data): doit restore" in "".join(found.lines())
     assert (found.backups, asked(made, [GOOD], "hive2").backups) == ({}, {})
+
+
+def test_a_standby_is_the_quicker_way(made: Made) -> None:
+    """The plan names the hive that has it, and what to type."""
+    made.edit("[networks.back]\n", "[backup]\n\n[networks.back]\n")
+    made.edit('initialize_roles = ["first"]\n', SAVED)
+    made.edit("number_of_hosts = 3", "number_of_hosts = 4")
+    made.edit('hosts = ["hive0"]', 'hosts = ["hive0"]\nstandby = ["hive1"]')
+
+    (line,) = asked(made, [GOOD]).lines()
+
+    assert line.endswith(
+        "quicker: hive1 has a standby of it: put hive1 in volumes.data.hosts, and type: doit move_volume data to=hive1 "
+        "from=backup"
+    )

@@ -141,3 +141,23 @@ def test_it_is_read_from_the_host() -> None:
     """A line for each file; one that is not whole is left out."""
     output = 'clock 1.0\njob {"service": "web", "error": "two  words"}\njob {"service": \njob 7\n'
     assert parse_reading(output).jobs == ({"service": "web", "error": "two words"},)
+
+
+@pytest.mark.parametrize(
+    ("standby", "expected"),
+    [
+        (
+            {"error": "no room", "since": NOW - 7200},
+            ["web: its standby on hive1 has failed for 2 h: no room"],
+        ),
+        ({"made": "2027-01-14T08:00:00+00:00"}, []),
+        ({"made": "2027-01-10T08:00:00+00:00"}, ["web: its standby on hive1 is 5 d old"]),
+        ({"made": ""}, []),
+    ],
+)
+def test_a_standby(standby: dict[str, Any], expected: list[str]) -> None:
+    """One that fails, and one that is as old as a backup must not be; one that is to come is no problem."""
+    daily = {"schedule": "01:00", "period": DAY, "first": {}}
+    kept = {"standby": "web", "generation": "aa", "made": "", "error": "", "since": None}
+
+    assert problems(hive0=[job(), daily], hive1=[kept | standby]) == expected

@@ -1,0 +1,69 @@
+"""What hives are to keep restored: each service's newest generation, put in their own repositories, with a note."""
+
+import tempfile
+from pathlib import Path
+
+from agent.backup.config import RepositoryConfig
+from agent.backup.hive.journal import STATE, Journal
+from agent.backup.notes import STANDBY, note_tags
+from agent.backup.repository.generations import Generation, Listing
+from agent.backup.repository.policy import BEFORE_RESTORE
+from agent.backup.repository.repositories import of_hive
+from agent.backup.restic import Restic, patiently
+from agent.host.durable_files import write_json
+
+NOTE = STATE / "standby.json"
+
+
+def stand_by(config: RepositoryConfig, found: Listing, note: Path = NOTE) -> int:
+    """Have each hive know, and have, the generation that it is to keep restored; return to how many one was given.
+
+    Args:
+        config: The repository host's configuration.
+        found: All generations.
+        note: Where it is written down what each hive was told last.
+
+    Raises:
+        AgentError: A repository refuses.
+
+    """
+    journal, count = Journal(note), 0
+    told: dict[str, str] = journal.read() or {}
+    for service, hives in config.standby.items():
+        newest = _newest(found, service)
+        for hive in hives if newest is not None else ():
+            key = f"{service}@{hive}"
+            if newest is None or told.get(key) == newest.id:
+                continue
+            target = of_hive(config, hive)
+            if hive not in newest.places:
+                home = newest.host if newest.host in newest.places else min(newest.places)
+                of_hive(config, home).copy_to(target, [newest.places[home]])
+            _tell(target, hive, newest)
+            told[key] = newest.id
+            journal.write(told)
+            count += 1
+    return count
+
+
+def _tell(target: Restic, hive: str, generation: Generation) -> None:
+    """Note in a hive's repository which generation it is to keep restored."""
+    facts = {"service": generation.service, "time": generation.arrived.isoformat(timespec="seconds")}
+    tags = note_tags(STANDBY, generation.id, facts)
+    with tempfile.TemporaryDirectory(prefix="skep-standby-") as directory:
+        content = Path(directory) / "note.json"
+        write_json(content, facts)
+        # restic reads it as the repositories' owner.
+        content.chmod(0o644)
+        Path(directory).chmod(0o755)
+        patiently(lambda: target.backup(Path(directory), hive, tags, lambda _line: None))
+
+
+def _newest(found: Listing, service: str) -> Generation | None:
+    """Return a service's newest generation that no test found fault with, and that no restoration made."""
+    good = [
+        each
+        for each in found.generations
+        if each.service == service and each.is_good and each.kind != BEFORE_RESTORE
+    ]
+    return good[-1] if good else None
