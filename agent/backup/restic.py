@@ -220,8 +220,11 @@ class Restic:
         self._patient(["rebuild-index"])
 
     def unlock(self) -> None:
-        """Remove locks whose processes are gone, or that nobody has renewed for half an hour."""
-        self._finished(["unlock"])
+        """Remove locks whose processes are gone, or that nobody has renewed for half an hour.
+
+        As root: to another user root's processes, as a hive's backup on this host, seem to be gone.
+        """
+        replace(self, user="")._finished(["unlock"])  # noqa: SLF001 - of the same class
 
     def _as_root(self, owners: Mapping[str, str]) -> "Restic":
         """Return this repository as root's restic reaches it."""

@@ -12,7 +12,7 @@ PERIODS: Mapping[str, Callable[[datetime], tuple[int, ...]]] = {
 }
 BEFORE_RESTORE = "before-restore"
 _SAFE = timedelta(days=7)
-"""How long what was there before a restoration is kept in any case."""
+"""How long what was there before a restoration, or failed its test, is kept besides."""
 
 _TOLERANCE = timedelta(hours=1)
 
@@ -38,7 +38,8 @@ class Stored:
 def kept(generations: Sequence[Stored], keep: Mapping[str, int], now: datetime) -> set[str]:
     """Return the ids of the generations of one service that are kept: of each period the newest.
 
-    The newest that no test found fault with is always kept, and so is what was there before a restoration for a week.
+    The newest that no test found fault with is always kept. What was there before a restoration, or was found fault
+    with, stays for a week, and takes no other's place.
     What comes from the future, by a clock that was wrong, is kept until it is past, and takes no other's place.
 
     Args:
@@ -50,12 +51,14 @@ def kept(generations: Sequence[Stored], keep: Mapping[str, int], now: datetime) 
     ahead = {each.id for each in generations if each.arrived - now > _TOLERANCE}
     past = [each for each in generations if each.id not in ahead]
     newest_first = sorted(past, key=lambda each: (each.arrived, each.id), reverse=True)
-    found = ahead | {each.id for each in newest_first[: keep.get("last", 0)]}
-    found |= {each.id for each in [each for each in newest_first if each.good][:1] or newest_first[:1]}
-    found |= {each.id for each in newest_first if each.kind == BEFORE_RESTORE and now - each.arrived < _SAFE}
+    counted = [each for each in newest_first if each.good and each.kind != BEFORE_RESTORE]
+    good = [each for each in newest_first if each.good]
+    found = ahead | {each.id for each in (*counted[: keep.get("last", 0)], *(good or newest_first)[:1])}
+    found |= {each.id for each in counted[:1]}
+    found |= {each.id for each in newest_first if each not in counted and now - each.arrived < _SAFE}
     for name, period in PERIODS.items():
         seen: set[tuple[int, ...]] = set()
-        for each in newest_first:
+        for each in counted:
             if len(seen) >= keep.get(name, 0):
                 break
             key = period(each.arrived)

@@ -40,9 +40,17 @@ def test_what_was_there_before_a_restoration(kind: str) -> None:
 
 def test_the_newest_good_one_always_stays() -> None:
     """Those that a test found to be of no use don't push out the last one that is of use."""
-    bad = [Stored(str(n), NOW - timedelta(days=n), good=False) for n in range(5)]
-    assert kept([*bad, Stored("good", NOW - timedelta(days=9))], {"last": 2}, NOW) == {"0", "1", "good"}
-    assert kept(bad, {"last": 0}, NOW) == {"0"}
+    bad = [Stored(str(n), NOW - timedelta(days=n), good=False) for n in (0, 3, 8, 9)]
+    assert kept([*bad, Stored("good", NOW - timedelta(days=9))], {"last": 2}, NOW) == {"0", "3", "good"}
+    assert kept(bad[2:], {"last": 0}, NOW) == {"8"}
+
+
+def test_what_is_of_no_use_takes_no_place() -> None:
+    """A later one of the same day that failed its test, or is from before a restoration, pushes no good one out."""
+    night, noon = NOW - timedelta(hours=11), NOW - timedelta(hours=1)
+    for later in (Stored("later", noon, "before-restore"), Stored("later", noon, good=False)):
+        assert kept([Stored("night", night), later], {"daily": 1}, NOW) == {"night", "later"}
+        assert kept([Stored("night", night), later], {"daily": 1}, NOW + timedelta(days=8)) >= {"night"}
 
 
 def test_a_clock_that_was_ahead() -> None:
