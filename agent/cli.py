@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from agent.backup import config as configuration
@@ -31,6 +32,8 @@ from agent.host.engine_socket import EngineSocket
 from agent.output import Output
 
 Words = argparse.Namespace
+NIGHT = 6 * 3600.0
+"""Seconds for which the timer's run waits for another job of the hive's."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -104,10 +107,18 @@ def _restic(config: configuration.HiveConfig) -> Any:
 
 def _run(words: Words, output: Output) -> Any:
     config, engine = configuration.hive_config(), EngineSocket()
-    with alone(journal.LOCK, "run"):
-        release(engine, output)
-        result = HiveBackup(config, engine, _restic(config), output).run(words.service, words.kind)
-        if words.kind == "scheduled":
+    backup = HiveBackup(config, engine, _restic(config), output)
+    is_scheduled = words.kind == "scheduled"
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(alone(journal.LOCK, "run", NIGHT if is_scheduled else 0.0))
+        except BusyError as error:
+            if is_scheduled:
+                backup.give_up(words.service, str(error))
+            raise
+        release(engine, output, config.spool)
+        result = backup.run(words.service, words.kind)
+        if is_scheduled:
             result["failed"] |= _verify_due(
                 config, [each["service"] for each in result["generations"]], output
             )
@@ -143,7 +154,7 @@ def _verify_due(config: configuration.HiveConfig, services: Sequence[str], outpu
 def _release(words: Words, output: Output) -> Any:
     del words
     with alone(journal.LOCK, "release"):
-        release(EngineSocket(), output)
+        release(EngineSocket(), output, configuration.hive_config().spool)
     return {}
 
 
@@ -202,7 +213,7 @@ def _where(words: Words, output: Output) -> Any:
 
 def _restore(words: Words, output: Output) -> Any:
     with alone(journal.LOCK, "restore"):
-        release(EngineSocket(), output)
+        release(EngineSocket(), output, configuration.hive_config().spool)
         return Restore(_restoration(words, output)).carry_out(words.id, tuple(words.script))
 
 

@@ -3,12 +3,16 @@
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from agent.errors import BusyError
+
+_PAUSE = 1.0
+"""Seconds between two looks at a lock that another process has."""
 
 
 def read_json(path: Path, default: Any = None) -> Any:
@@ -50,23 +54,37 @@ def sync(directory: Path) -> None:
 
 
 @contextmanager
-def alone(path: Path, doing: str) -> Iterator[None]:
+def alone(path: Path, doing: str, patience: float = 0.0) -> Iterator[None]:
     """Hold a host's lock while something is done; the kernel lets it go when the process ends, however it does.
+
+    Args:
+        path: The lock.
+        doing: What is done, in a word.
+        patience: Seconds for which another process that has it is waited for.
 
     Raises:
         BusyError: Another process has it; the message says what that does.
 
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    ends = time.monotonic() + patience
     with path.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            other = lock.read().strip() or "another job"
-            msg = f"{other} is at work on this host; try again when it has ended"
-            raise BusyError(msg) from None
+        while not _is_locked(lock):
+            if time.monotonic() >= ends:
+                lock.seek(0)
+                other = lock.read().strip() or "another job"
+                raise BusyError(f"{other} is at work on this host; try again when it has ended")
+            time.sleep(_PAUSE)
         lock.truncate(0)
         lock.write(f"backup {doing} (process {os.getpid()})\n")
         lock.flush()
         yield
+
+
+def _is_locked(lock: IO[str]) -> bool:
+    """Take a file's lock, and return whether it was free."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

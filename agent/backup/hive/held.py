@@ -15,7 +15,7 @@ from agent.host.engine_socket import EngineSocket
 _STOP_PATIENCE = 300.0
 """Seconds that a service's tasks may take to end."""
 _ENGINE_PATIENCE, _PAUSE = 300.0, 2.0
-"""Seconds for which an engine that does not answer is asked to let go what a killed job held, and between two tries."""
+"""Seconds for which an engine that does not answer is asked to let go what a job held, and between two tries."""
 
 
 @contextmanager
@@ -56,14 +56,15 @@ def held(
             )
         content |= {"stopped": service, "replicas": replicas}
     journal.write(content)
-    with in_case_of_death(lambda: _let_go_of(engine, journal, content)):
+    # Unless the next job has let it go, and holds something itself.
+    with in_case_of_death(lambda: let_go(engine, journal, content)):
         try:
             # Inside: one that does not answer in time may have been paused, or be stopping, all the same.
             if consistency == "pause":
                 for each in content["paused"]:
                     engine.ask("POST", f"/containers/{each}/pause")
             else:
-                scale(engine, service, 0)
+                stop(engine, service)
             yield
             _must_hold(_is_held(engine, content), service)
         finally:
@@ -94,29 +95,38 @@ def _is_held(engine: EngineSocket, content: Mapping[str, Any]) -> bool:
     return replicas_of(engine, service) == 0 and not _has_tasks(engine, service)
 
 
-def _let_go_of(engine: EngineSocket, journal: Journal, content: Mapping[str, Any]) -> None:
-    """Let go what a job held that was killed, unless the next job has done so."""
-    ends = time.monotonic() + _ENGINE_PATIENCE
-    while journal.read() == content:
-        try:
-            let_go(engine, journal)
-        except (AgentError, OSError):
-            if time.monotonic() > ends:
-                raise
-            time.sleep(_PAUSE)
-
-
-def let_go(engine: EngineSocket, note: Journal | None = None) -> list[str]:
+def let_go(
+    engine: EngineSocket, note: Journal | None = None, only: Mapping[str, Any] | None = None
+) -> list[str]:
     """Let go what a job holds, or a killed one held; return what was let go, in words.
+
+    An engine that does not answer, as while it is upgraded, is asked for five minutes.
+
+    Args:
+        engine: The engine.
+        note: Where it is noted down; by default on this host's disk.
+        only: What is let go; by default whatever is held.
 
     Raises:
         AgentError: It can't be.
 
     """
     journal = note or paused()
-    content = journal.read()
-    if content is None:
-        return []
+    ends = time.monotonic() + _ENGINE_PATIENCE
+    while True:
+        content = journal.read()
+        if content is None or only not in (None, content):
+            return []
+        try:
+            return _let_go_once(engine, journal, content)
+        except (AgentError, OSError):
+            if time.monotonic() > ends:
+                raise
+        time.sleep(_PAUSE)
+
+
+def _let_go_once(engine: EngineSocket, journal: Journal, content: Mapping[str, Any]) -> list[str]:
+    """Let go what is noted, and clear the note; return what was let go, in words."""
     said = []
     stuck = []
     for container in content.get("paused", ()):
@@ -128,8 +138,8 @@ def let_go(engine: EngineSocket, note: Journal | None = None) -> list[str]:
     if stuck:
         raise AgentError(f"container {', '.join(stuck)} stays paused: docker unpause {' '.join(stuck)}")
     if service := content.get("stopped"):
-        scale(engine, service, int(content["replicas"]))
-        said.append(f"service {service} has {content['replicas']} tasks again")
+        start(engine, service, int(content["replicas"]))
+        said.append(f"service {service} has its tasks again")
     journal.clear()
     return said
 
@@ -151,40 +161,72 @@ def version_of(engine: EngineSocket, service: str) -> int:
     return int(engine.ask("GET", f"/services/{service}")["Version"]["Index"])
 
 
-def scale(engine: EngineSocket, service: str, replicas: int) -> None:
-    """Have a service run so many tasks; for none, wait until the last one ended.
+def stop(engine: EngineSocket, service: str) -> None:
+    """Have a service run no task, and wait until the last one ended.
 
     Raises:
         AgentError: The swarm refuses, or a task does not end.
 
     """
     ends = time.monotonic() + _STOP_PATIENCE
-    while True:
-        found = engine.ask("GET", f"/services/{service}", allowed=(404,))
-        if found is None:
-            return
-        spec: dict[str, Any] = found["Spec"]
-        if spec["Mode"]["Replicated"]["Replicas"] == replicas:
-            break
-        spec["Mode"]["Replicated"]["Replicas"] = replicas
-        try:
-            engine.ask(
-                "POST", f"/services/{found['ID']}/update", body=spec, version=found["Version"]["Index"]
-            )
-            break
-        except AgentError as error:
-            # Somebody else changed it between the two questions.
-            if "out of sequence" not in str(error) or time.monotonic() > ends:
-                raise
-    while replicas == 0 and _has_tasks(engine, service):
+    _scale(engine, service, 0, ends)
+    while _has_tasks(engine, service):
         if time.monotonic() > ends:
             raise AgentError(f"service {service}: its tasks did not end within {_STOP_PATIENCE:.0f} s")
         time.sleep(0.5)
 
 
+def start(engine: EngineSocket, service: str, replicas: int) -> None:
+    """Have a service that was stopped run so many tasks; what somebody deployed meanwhile stays as it is.
+
+    Raises:
+        AgentError: The swarm refuses.
+
+    """
+    _scale(engine, service, replicas, time.monotonic() + _STOP_PATIENCE, only_from=0)
+
+
+def _scale(
+    engine: EngineSocket, service: str, replicas: int, ends: float, *, only_from: int | None = None
+) -> None:
+    """Have the swarm want so many tasks of a service, if it is there.
+
+    Args:
+        engine: The engine.
+        service: The service.
+        replicas: The number of its tasks.
+        ends: Until when that is tried again if somebody else changes the service.
+        only_from: The number that it must have; whatever it has by default.
+
+    Raises:
+        AgentError: The swarm refuses.
+
+    """
+    while True:
+        found = engine.ask("GET", f"/services/{service}", allowed=(404,))
+        if found is None:
+            return
+        spec: dict[str, Any] = found["Spec"]
+        # Somebody may have deployed it as one that runs on each hive.
+        mode = spec["Mode"].get("Replicated") or {}
+        if mode.get("Replicas") == replicas or only_from not in (None, mode.get("Replicas")):
+            return
+        mode["Replicas"] = replicas
+        try:
+            engine.ask(
+                "POST", f"/services/{found['ID']}/update", body=spec, version=found["Version"]["Index"]
+            )
+        except AgentError as error:
+            # Somebody else changed it between the two questions.
+            if "out of sequence" not in str(error) or time.monotonic() > ends:
+                raise
+        else:
+            return
+
+
 def _has_tasks(engine: EngineSocket, service: str) -> bool:
     """Return whether tasks of a service may still write."""
-    tasks = engine.ask("GET", "/tasks", filters={"service": [service]}) or []
+    tasks = engine.ask("GET", "/tasks", filters={"service": [service]}, allowed=(404,)) or []
     return any(
         task["Status"]["State"] in {"running", "starting", "preparing", "ready", "assigned"} for task in tasks
     )

@@ -1,17 +1,24 @@
 """`backup release`: what a killed job left is put right. Begins each job, and ends each run of the timer's."""
 
+from pathlib import Path
+
 from agent.backup.hive import journal
 from agent.backup.hive.held import let_go
-from agent.backup.hive.run import unbind
+from agent.backup.hive.run import clear_dumps, unbind
 from agent.backup.hive.verify import clear
 from agent.host.engine_socket import EngineSocket
 from agent.output import Output
 
 
-def release(engine: EngineSocket, output: Output) -> None:
+def release(engine: EngineSocket, output: Output, spool: Path) -> None:
     """Let go the services that a killed job held, and take down what it had put together.
 
     A restoration that was killed is left as it is: only whoever began it knows which way it goes on.
+
+    Args:
+        engine: The engine.
+        output: Is told what was let go.
+        spool: The directory of dumps, those of services that site.toml no longer has among them.
 
     Raises:
         AgentError: A service can't be let go.
@@ -23,3 +30,6 @@ def release(engine: EngineSocket, output: Output) -> None:
     if journal.STAGING.exists():
         for staging in journal.STAGING.iterdir():
             unbind(staging)
+    if spool.is_dir():
+        for directory in spool.iterdir():
+            clear_dumps(directory)

@@ -15,10 +15,11 @@ from typing import Any
 from agent.backup.config import HiveConfig
 from agent.backup.hive import journal
 from agent.backup.hive.run import GENERATION_FILE
-from agent.backup.hive.standby import take
+from agent.backup.hive.standby import is_here, take
 from agent.backup.hive.task_container import is_plain, volume_directory
 from agent.backup.restic import Restic
 from agent.errors import AgentError
+from agent.host.disk_room import check_room
 from agent.host.durable_files import read_json, remove, sync, write_json
 from agent.host.engine_socket import EngineSocket
 from agent.output import Output
@@ -62,7 +63,8 @@ class Restoration:
             `volumes` and `dumps`, the names of what is here now, and `bytes`.
 
         Raises:
-            AgentError: There is no such generation, it has no such script, or a volume is not on this hive.
+            AgentError: There is no such generation, it has no such script, a volume is not on this hive, or there is no
+                room for it.
 
         """
         identity = self.restic.identity(generation)
@@ -70,6 +72,7 @@ class Restoration:
         with ThreadPoolExecutor(1) as pool:
             stats = pool.submit(self.restic.stats, identity)
             entries = self.entries(identity, scripts)
+            self._check_room(identity, entries, stats.result()[0])
             volumes, dumps = [], []
             for name, entry in entries.items():
                 if volume := str(entry["volume"]):
@@ -80,6 +83,43 @@ class Restoration:
                     self._read_dump(identity, str(entry["entry"]))
                     dumps.append(name)
             return {"id": identity, "volumes": volumes, "dumps": dumps, "bytes": stats.result()[0]}
+
+    def _check_room(self, identity: str, entries: Mapping[str, Mapping[str, Any]], size: int) -> None:
+        """Refuse to fill the disk of services that run.
+
+        Args:
+            identity: The generation.
+            entries: What of it is wanted.
+            size: The bytes of all of it.
+
+        Raises:
+            AgentError: There is no room for what is not here yet.
+
+        """
+        dumps = {str(each["entry"]): int(each.get("bytes", 0)) for each in self.entries(identity).values()}
+        missing = 0
+        volumes = [str(each["volume"]) for each in entries.values() if each["volume"]]
+        beside = [self._beside(volume) for volume in volumes]
+        unread = [each for each in beside if not self._is_read(identity, each)]
+        for each in unread:
+            # What a killed try left of it makes room.
+            remove(each / f"{NEW}{_DONE}")
+            self._clear(each / NEW)
+        if unread:
+            missing += size - sum(dumps.values())
+        missing += sum(
+            dumps[str(each["entry"])]
+            for each in entries.values()
+            if not each["volume"] and not (self.dumps_of(identity) / str(each["entry"])).exists()
+        )
+        if missing and not is_here(self.service, identity):
+            check_room(unread[0] if unread else self.config.spool, missing)
+
+    @staticmethod
+    def _is_read(identity: str, beside: Path) -> bool:
+        """Return whether a generation's files are beside a volume's, or have been changed for them already."""
+        is_done = read_json(beside / f"{NEW}{_DONE}") == identity
+        return is_done and (beside / NEW).exists()
 
     def entries(self, identity: str, scripts: tuple[str, ...] = ()) -> Mapping[str, Mapping[str, Any]]:
         """Return what a generation has of each script.
@@ -113,7 +153,7 @@ class Restoration:
         beside = self._beside(volume)
         new = beside / NEW
         mark = beside / f"{NEW}{_DONE}"
-        if read_json(mark) == identity and new.exists():
+        if self._is_read(identity, beside):
             return
         remove(mark)
         self._clear(new)

@@ -96,6 +96,23 @@ class HiveBackup:
                 self._note(service.name, began, {}, reason_of(error))
         return {"generations": generations, "failed": failed, "elsewhere": elsewhere}
 
+    def give_up(self, names: Sequence[str], why: str) -> None:
+        """Note that no backup is made of the services that are this hive's.
+
+        Args:
+            names: The services; none for all.
+            why: The reason.
+
+        """
+        for service in [self.config.service(name) for name in names] or self.config.services.values():
+            try:
+                container = container_here(self.engine, service.name, self.config.hives)
+                is_mine = self._is_mine(service, container)
+            except (AgentError, OSError):
+                is_mine = True
+            if is_mine:
+                self._note(service.name, time.time(), {}, why)
+
     def _is_mine(self, service: ServiceData, container: str | None) -> bool:
         """Return whether this hive saves a service: it has the lowest task; or the volumes, where no task runs.
 
@@ -114,9 +131,18 @@ class HiveBackup:
         return here
 
     def _save(self, service: ServiceData, container: str | None, kind: str) -> dict[str, Any]:
-        """Make a generation of a service."""
-        began = time.monotonic()
+        """Make a generation of a service; no dump of it stays, whatever happens."""
         spool = self.config.spool / service.name
+        try:
+            return self._save_from(service, container, kind, spool)
+        finally:
+            clear_dumps(spool)
+
+    def _save_from(
+        self, service: ServiceData, container: str | None, kind: str, spool: Path
+    ) -> dict[str, Any]:
+        """Make a generation of a service, with a directory for its dumps."""
+        began = time.monotonic()
         dumps = {}
         for script in service.scripts:
             if not script.volume:
@@ -137,12 +163,8 @@ class HiveBackup:
                 for script in service.scripts
             },
         }
-        try:
-            # A repository that is pruned is waited for without the service being held.
-            summary = patiently(lambda: self._store(service, container, spool, content))
-        finally:
-            for script in service.scripts:
-                (spool / script.entry).unlink(missing_ok=True)
+        # A repository that is pruned is waited for without the service being held.
+        summary = patiently(lambda: self._store(service, container, spool, content))
         facts = {
             "bytes": int(summary["total_bytes_processed"]),
             "files": int(summary["total_files_processed"]),
@@ -244,6 +266,14 @@ class HiveBackup:
             known |= {"last_good": now, "generation": generation["id"], "since": None}
         known |= {"verified": before.get("verified"), "untried": before.get("untried")}
         note.write(known)
+
+
+def clear_dumps(directory: Path) -> None:
+    """Remove a service's dumps; directories beside them are of generations that are brought back, and stay."""
+    if directory.is_dir():
+        for path in directory.iterdir():
+            if not path.is_dir():
+                path.unlink(missing_ok=True)
 
 
 def _size_of(path: Path) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from agent.backup.hive import journal
 from agent.backup.hive.dump_loading import healthy_container, load_generation
-from agent.backup.hive.held import replicas_of, scale, version_of
+from agent.backup.hive.held import replicas_of, start, stop, version_of
 from agent.backup.hive.restored import Restoration
 from agent.backup.hive.suspended import forgive, half_restored
 from agent.backup.hive.task_container import container_here, has_volume, users_of
@@ -126,11 +126,11 @@ class Restore:
         if noted["files"] == "new":
             self._refuse_others(identity, noted.get("scripts", ()))
             output.say(f"{service} is stopped")
-            scale(restoration.engine, service, 0)
+            stop(restoration.engine, service)
             restoration.swap(identity)
             output.say(f"{service} starts with the files of {identity[:8]}")
             before = version_of(restoration.engine, service)
-            scale(restoration.engine, service, replicas)
+            start(restoration.engine, service, replicas)
             if not replicas:
                 return
             try:
@@ -141,10 +141,10 @@ class Restore:
             else:
                 return
         output.say(f"{noted['why']}: it gets its old files back")
-        scale(restoration.engine, service, 0)
+        stop(restoration.engine, service)
         restoration.unswap()
         before = version_of(restoration.engine, service)
-        scale(restoration.engine, service, replicas)
+        start(restoration.engine, service, replicas)
         restoration.settle()
         self._note.clear()
         try:

@@ -155,6 +155,12 @@ def take(service: str, snapshot: str, entry: str, target: Path, root: Path = ROO
         return False
 
 
+def is_here(service: str, snapshot: str, root: Path = ROOT) -> bool:
+    """Return whether a generation, by its whole id here, is a service's standby, so that it needs no more room."""
+    place = root / service
+    return any((place / name).is_dir() for name in (snapshot[:_NAME], f"{snapshot[:_NAME]}.{_TAKEN}"))
+
+
 def _chosen(snapshots: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield each service with what the repository host's last note says, and the snapshot here that it is of."""
     here = {str(each.get("original", each["id"])): str(each["id"]) for each in snapshots}

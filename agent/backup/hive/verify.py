@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from agent.backup.notes import VERIFIED, add_note
 from agent.backup.restic import LockedError
 from agent.backup.restic_process import RepositoryUnreachableError
 from agent.errors import AgentError, BadDataError, CommandFailedError, NotTriedError
-from agent.host.disk_room import check_room_is_left
+from agent.host.disk_room import check_room, check_room_is_left, is_same_disk
 from agent.host.engine_socket import EngineSocket
 
 LABEL = "skep.verify"
@@ -66,6 +67,7 @@ class Verification:
         found: dict[str, str] = {}
         try:
             total = restoration.restic.stats(identity)[0]
+            self._check_room(entries, total)
             self._restore(identity, total)
             scripts = {name: known[name] for name in entries if name in known}
             directories = {
@@ -93,6 +95,21 @@ class Verification:
             self.clear()
         self._note(identity, {"ok": True, "scripts": found})
         return {"verified": found}
+
+    def _check_room(self, entries: Mapping[str, Mapping[str, Any]], total: int) -> None:
+        """Refuse to fill the disk of services that run: with what is restored, and with the dumps once they are loaded.
+
+        Raises:
+            AgentError: There is no room.
+
+        """
+        spool = self.restoration.config.spool
+        loaded = sum(int(each.get("bytes", 0)) for each in entries.values() if not each["volume"])
+        if is_same_disk(self.scratch, spool):
+            check_room(self.scratch, total + loaded)
+        else:
+            check_room(self.scratch, total)
+            check_room(spool, loaded)
 
     def _restore(self, identity: str, total: int) -> None:
         """Restore all of a generation, and have it compared with the repository.

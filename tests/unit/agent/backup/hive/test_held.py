@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agent.backup.hive import held as module
 from agent.backup.hive.held import held, let_go
 from agent.backup.hive.journal import Journal
 from agent.errors import AgentError
@@ -81,8 +82,9 @@ def test_an_engine_that_does_not_answer(tmp_path: Path, consistency: str, refuse
     assert note.read() is None
 
 
-def test_what_stays_paused_stays_noted(tmp_path: Path) -> None:
+def test_what_stays_paused_stays_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A container that the engine leaves paused is said, and the note is there for the next job."""
+    monkeypatch.setattr(module, "_ENGINE_PATIENCE", 0.0)
     engine, note = Engine(stuck=True), Journal(tmp_path / "held.json")
     with (
         pytest.raises(AgentError, match="stays paused: docker unpause c1"),
@@ -129,6 +131,36 @@ def test_nobody_started_it(tmp_path: Path) -> None:
         engine.tasks = [{"Status": {"State": "running"}}]
     with held(engine, "web", None, "none"):
         assert engine.tasks
+
+
+@pytest.mark.parametrize(("consistency", "refused"), [("pause", "/unpause"), ("stop", "/services/web")])
+def test_an_engine_that_is_upgraded_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, consistency: str, refused: str
+) -> None:
+    """It does not answer for a while when all is well otherwise: the service is let go all the same."""
+    monkeypatch.setattr(module, "_PAUSE", 0.0)
+    engine, note = Engine(), Journal(tmp_path / "held.json")
+    with held(engine, "web", "c1", consistency, note):
+        monkeypatch.setattr(module, "_must_hold", lambda *_: setattr(engine, "refused", refused))
+    assert (engine.asleep, engine.replicas, note.read()) == (set(), 2, None)
+
+
+def test_a_job_lets_go_nothing_of_the_next(tmp_path: Path) -> None:
+    """What a later job holds has another note, and is its own."""
+    note = Journal(tmp_path / "held.json")
+    note.write({"by": 1, "stopped": "web", "replicas": 3})
+    engine = Engine()
+    engine.replicas = 0
+    assert let_go(engine, note, {"by": 2, "stopped": "web", "replicas": 3}) == []
+    assert engine.replicas == 0
+
+
+def test_deployed_while_it_was_stopped(tmp_path: Path) -> None:
+    """The number of tasks that somebody gave it meanwhile stays, and is not what it was before."""
+    engine, note = Engine(), Journal(tmp_path / "held.json")
+    with pytest.raises(AgentError, match="deployed"), held(engine, "web", "c1", "stop", note):
+        engine.replicas = 5
+    assert (engine.replicas, note.read()) == (5, None)
 
 
 class FileEngine(Engine):

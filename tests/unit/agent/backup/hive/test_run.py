@@ -1,0 +1,79 @@
+"""The backup of a hive: what stays of one that fails, and of a night in which there was none."""
+
+from pathlib import Path
+
+import pytest
+
+from agent import cli
+from agent.backup import config
+from agent.backup.hive import journal, run
+from agent.backup.hive.release import release
+from agent.backup.hive.run import HiveBackup
+from agent.errors import AgentError
+from agent.host.durable_files import alone
+from agent.output import Output
+from tests.doubles.hive import DB, FILES, Hive
+
+
+@pytest.fixture
+def hive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hive:
+    """Give a hive whose service has two dumps."""
+    monkeypatch.setattr(run, "revisions_of", lambda *_: {"number": 1, "pinned": None})
+    return Hive(tmp_path, (DB, type(DB)("late", backup_command="late", restore_command="load"), FILES))
+
+
+def backup(hive: Hive) -> HiveBackup:
+    """Return the hive's backup."""
+    return HiveBackup(hive.config, hive.engine, hive.repository, Output(), hive.state / "staging", hive.state)
+
+
+@pytest.mark.parametrize("cause", ["a later dump", "the repository"])
+def test_no_dump_stays_of_one_that_failed(hive: Hive, monkeypatch: pytest.MonkeyPatch, cause: str) -> None:
+    """It would take the volumes' disk, unencrypted, until the next night."""
+    if cause == "a later dump":
+        hive.engine.failing["late"] = 1
+    else:
+        monkeypatch.setattr(HiveBackup, "_store", fail)
+    assert "web" in backup(hive).run(["web"], "scheduled")["failed"]
+    assert hive.engine.ran == ["dump", "late"]
+    assert list((hive.config.spool / "web").iterdir()) == []
+
+
+def fail(*_: object) -> None:
+    """End as with a repository that can't be written."""
+    raise AgentError("restic: no space left on device")
+
+
+def test_a_killed_jobs_dumps_go(hive: Hive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With the next job, also of a service that site.toml no longer has; not those that are brought back."""
+    monkeypatch.setattr("agent.backup.hive.release.let_go", lambda _: [])
+    monkeypatch.setattr("agent.backup.hive.release.clear", lambda _: None)
+    monkeypatch.setattr(journal, "STAGING", tmp_path / "none")
+    gone, kept = (
+        hive.config.spool / "gone" / "db.dump",
+        hive.config.spool / "restore" / "web" / "aa" / "db.dump",
+    )
+    for path in (gone, kept):
+        path.parent.mkdir(parents=True)
+        path.write_text("dump")
+    release(hive.engine, Output(), hive.config.spool)
+    assert (gone.exists(), kept.exists()) == (False, True)
+
+
+def test_a_night_in_which_another_job_was_at_work(
+    hive: Hive, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The timer's run waits; one that gives up is noted as a failure of the services, which `doit status` shows."""
+    monkeypatch.setattr(journal, "LOCK", tmp_path / "lock")
+    monkeypatch.setattr(cli, "NIGHT", 0.0)
+    monkeypatch.setattr(config, "hive_config", lambda: hive.config)
+    monkeypatch.setattr(cli, "EngineSocket", lambda: hive.engine)
+    monkeypatch.setattr(cli, "HiveBackup", lambda *_: backup(hive))
+    with alone(tmp_path / "lock", "restore"):
+        assert cli.main(["backup", "run", "--kind", "asked"]) == 1
+        assert hive.note("status/web.json") is None
+        assert cli.main(["backup", "run"]) == 1
+    noted = hive.note("status/web.json")
+    assert noted is not None
+    assert "backup restore" in noted["error"]
+    assert '"kind": "busy"' in capsys.readouterr().out
