@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent.backup.restic import Restic, patiently
+from agent.backup.restic import Restic
+from agent.backup.restic_errors import patiently
 from agent.host.durable_files import write_json
 
 SEAL = "seal"

@@ -8,15 +8,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 from agent.backup import restic_process
 from agent.backup.owners import rclone_option
+from agent.backup.restic_errors import (
+    LOCK_PATIENCE,
+    LOCK_PAUSE,
+    LockedError,
+    UnreadError,
+    is_locked,
+    last_words,
+    patiently,
+)
 from agent.errors import AgentError
 
-LOCK_PATIENCE = 1800.0
-"""Seconds that a repository which another process works on is waited for."""
-_LOCK_PAUSE = 2.0
 _LOOKS, _LOOK_PAUSE = 3, 0.5
 _UNREADABLE = ("could not load snapshot", "failed to load snapshot")
 """What restic 0.14 and newer ones say of a snapshot that can't be read."""
@@ -25,7 +31,6 @@ _WHOLE_ID = 64
 _CACHE = "/var/cache/skep-backup"
 _SPARSE_SINCE = (0, 15)
 Heard = Callable[[Mapping[str, Any]], None]
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,16 @@ class Restic:
             or "unable to open config" in done.errors
         ):
             return False
-        raise AgentError(_last(done.errors))
+        raise AgentError(last_words(done.errors))
+
+    def check_opens(self) -> None:
+        """Make sure that the repository can be had.
+
+        Raises:
+            AgentError: It is not there, its password is another, or its server does not let this host in.
+
+        """
+        self._finished(["cat", "config", "--no-lock"])
 
     def init(self, like: "Restic | None" = None) -> None:
         """Make the repository.
@@ -92,7 +106,7 @@ class Restic:
                 return list(json.loads(done.output) or [])
             if left:
                 time.sleep(_LOOK_PAUSE)
-        raise AgentError(_last(done.errors))
+        raise AgentError(last_words(done.errors))
 
     def identity(self, snapshot: str) -> str:
         """Return a snapshot's whole id by its beginning; one that is whole already is not asked for again.
@@ -132,12 +146,12 @@ class Restic:
                 heard(line)
 
         status, errors = self._follow(words, hear, directory=directory)
-        if status != 0 and _is_locked(errors):
-            raise LockedError(_last(errors))
+        if status != 0 and is_locked(errors):
+            raise LockedError(last_words(errors))
         if status != 0 or "snapshot_id" not in summary:
             missing = f" ({', '.join(unread[:3])})" if unread else ""
             identity = summary.get("snapshot_id", "")
-            raise UnreadError(f"{_last(errors)}{missing}", str(identity))
+            raise UnreadError(f"{last_words(errors)}{missing}", str(identity))
         return summary
 
     def restore(
@@ -159,7 +173,7 @@ class Restic:
         def once() -> None:
             status, errors = self._follow(words, lambda _line: None, written=written)
             if status != 0:
-                raise LockedError(_last(errors)) if _is_locked(errors) else AgentError(_last(errors))
+                raise LockedError(last_words(errors)) if is_locked(errors) else AgentError(last_words(errors))
 
         patiently(once)
 
@@ -171,9 +185,9 @@ class Restic:
             done = restic_process.run(self._command(words), self._env(), who=self._as(), output=output)
             if done.status != 0:
                 raise (
-                    LockedError(_last(done.errors))
-                    if _is_locked(done.errors)
-                    else AgentError(_last(done.errors))
+                    LockedError(last_words(done.errors))
+                    if is_locked(done.errors)
+                    else AgentError(last_words(done.errors))
                 )
 
         patiently(once)
@@ -241,17 +255,17 @@ class Restic:
             done = self._run(words, beside)
             if done.status == 0:
                 return done.output
-            if not _is_locked(done.errors) or time.monotonic() > ends:
-                raise AgentError(_last(done.errors))
+            if not is_locked(done.errors) or time.monotonic() > ends:
+                raise AgentError(last_words(done.errors))
             for repository in (self, beside) if beside else (self,):
                 repository.unlock()
-            time.sleep(_LOCK_PAUSE)
+            time.sleep(LOCK_PAUSE)
 
     def _finished(self, words: Sequence[str], beside: "Restic | None" = None) -> str:
         """Run a command, which must end well; return what it printed."""
         done = self._run(words, beside)
         if done.status != 0:
-            raise AgentError(_last(done.errors))
+            raise AgentError(last_words(done.errors))
         return done.output
 
     def _run(self, words: Sequence[str], beside: "Restic | None" = None) -> restic_process.Ended:
@@ -311,41 +325,6 @@ class Restic:
         )
 
 
-class LockedError(AgentError):
-    """A repository that another process works on alone, as when it is pruned."""
-
-
-def patiently(do: Callable[[], Result]) -> Result:
-    """Do something with a repository; where another process works on it alone, again when that has ended.
-
-    Raises:
-        LockedError: It does not end in half an hour.
-
-    """
-    ends = time.monotonic() + LOCK_PATIENCE
-    while True:
-        try:
-            return do()
-        except LockedError:
-            if time.monotonic() > ends:
-                raise
-        time.sleep(_LOCK_PAUSE)
-
-
-class UnreadError(AgentError):
-    """A backup that is not whole.
-
-    Args:
-        message: Why.
-        snapshot: The snapshot that restic made all the same; empty if it made none.
-
-    """
-
-    def __init__(self, message: str, snapshot: str) -> None:
-        super().__init__(message)
-        self.snapshot = snapshot
-
-
 def _hear_object(heard: Heard, line: str) -> None:
     """Pass a line on if it is a JSON object."""
     try:
@@ -366,27 +345,3 @@ def _watch(process: int, written: Callable[[int], None]) -> None:
         counts = dict(line.split(": ") for line in text.splitlines())
         written(int(counts["wchar"]))
         time.sleep(0.5)
-
-
-def _is_locked(errors: str) -> bool:
-    """Return whether a repository could not be had because of another process."""
-    return "already locked" in errors
-
-
-def _last(errors: str) -> str:
-    """Return restic's last words, without its own prefix."""
-    lines = [line.strip() for line in errors.splitlines() if line.strip()]
-    # Newer ones say it as JSON. Behind the reason may stand a question, and the repository's name.
-    told = [line for text in lines for line in _told(text).splitlines()]
-    fatal = [line for line in told if line.startswith("Fatal: ")]
-    text = (fatal or told or ["it failed, and does not say why"])[-1]
-    return f"restic: {text.removeprefix('Fatal: ')}"
-
-
-def _told(line: str) -> str:
-    """Return a line's text, which may be the message of a JSON object."""
-    try:
-        found = json.loads(line)
-    except ValueError:
-        return line
-    return str(found.get("message", line)) if isinstance(found, dict) else line

@@ -31,7 +31,7 @@ from agent.backup.repository.transport import fetch
 from agent.output import Output
 
 restic._CACHE = str(root / "cache")
-restic._LOCK_PAUSE = 0.2
+restic.LOCK_PAUSE = 0.2
 calls, true_run = 0, restic_process.run
 
 def locks():

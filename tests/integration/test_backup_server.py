@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from agent.backup import restic_process
-from agent.backup.restic import LockedError, Restic, patiently
+from agent.backup.restic import Restic
+from agent.backup.restic_errors import LockedError, patiently
 from agent.backup.restic_process import RepositoryUnreachableError
 from agent.errors import AgentError
 from tests import rig

@@ -22,7 +22,8 @@ from agent.backup.hive.task_container import (
     volume_directory,
 )
 from agent.backup.notes import SEAL, add_note, data_tags
-from agent.backup.restic import Restic, patiently
+from agent.backup.restic import Restic
+from agent.backup.restic_errors import patiently
 from agent.backup.restic_process import RepositoryUnreachableError
 from agent.errors import AgentError, reason_of
 from agent.host.durable_files import write_json
@@ -86,7 +87,7 @@ class HiveBackup:
                 if unreachable is not None:
                     raise unreachable
                 # Before a service is held, or a dump fills the disk.
-                self.restic.exists()
+                self.restic.check_opens()
                 generations.append(self._save(service, container, kind))
                 self._note(service.name, began, generations[-1], "")
             except (AgentError, OSError) as error:

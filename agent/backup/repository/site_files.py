@@ -8,7 +8,7 @@ from agent.backup.config import RepositoryConfig
 from agent.backup.hive.journal import RUNTIME, STATE, Journal
 from agent.backup.notes import SEAL, add_note, data_tags
 from agent.backup.repository.repositories import SITE, of_hive
-from agent.backup.restic import patiently
+from agent.backup.restic_errors import patiently
 from agent.errors import AgentError
 from agent.host.durable_files import write_json
 

@@ -97,7 +97,7 @@ def test_a_wrong_password(store: OneHost) -> None:
     with changed(store, _PASSWORD, "s/./0/g"):
         refused(store, "restic: wrong password or no key found", 60)
     with changed(store, _LOGIN, "s,hive0:[^@]*@,hive0:other@,"):
-        refused(store, "", 60)
+        refused(store, "restic: unable to open config file: unexpected HTTP response (401)", 60)
     mended(store)
 
 
