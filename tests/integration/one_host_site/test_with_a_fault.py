@@ -93,6 +93,7 @@ def test_a_server_that_is_off(store: OneHost) -> None:
 
 def test_a_wrong_password(store: OneHost) -> None:
     """That of the repository, and that of its server: each is said at once."""
+    write_rows(store, "row")
     made(store)
     with changed(store, _PASSWORD, "s/./0/g"):
         refused(store, "restic: wrong password or no key found", 60)
@@ -103,6 +104,7 @@ def test_a_wrong_password(store: OneHost) -> None:
 
 def test_a_hive_whose_clock_is_a_day_wrong(store: OneHost) -> None:
     """What it makes is listed in the order in which it arrived, and its clock is named."""
+    write_rows(store, "row")
     ids = [made(store)]
     try:
         for days in ("-1", "+1"):
