@@ -9,7 +9,8 @@ from agent.backup.notes import STANDBY, note_tags
 from agent.backup.repository.generations import Generation, Listing
 from agent.backup.repository.policy import BEFORE_RESTORE
 from agent.backup.repository.repositories import of_hive
-from agent.backup.restic import Restic, patiently
+from agent.backup.restic import Restic
+from agent.backup.restic_errors import patiently
 from agent.host.durable_files import write_json
 
 NOTE = STATE / "standby.json"
