@@ -116,6 +116,9 @@ class HiveRepository(Restic):
         """It is."""
         return True
 
+    def check_opens(self) -> None:
+        """It does."""
+
     def identity(self, snapshot: str) -> str:
         """Return the whole id: of the one generation, or another that has the same."""
         return snapshot.ljust(64, "0")
