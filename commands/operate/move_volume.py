@@ -86,13 +86,20 @@ hosts, and type it with to=OLD."""
             sys.stderr.write(f"{run.secrets.redact(str(error))}\n")
             return 1
         except KeyboardInterrupt:
-            return interrupted(run, "the data is where it was; type it again to go on with it")
+            return interrupted(run, _left())
         try:
             return run_again(run, self.bin_name, _tasks(run, moved)) if moved else 0
         except KeyboardInterrupt:
             return interrupted(
                 run, f"the data is moved, and its services start: {self.bin_name} does the rest"
             )
+
+
+def _left() -> str:
+    """Return where the data is after an interruption, and what goes on."""
+    if get_var("from") == BACKUP:
+        return "the backup may be brought in part, or half loaded; type it again to go on with it"
+    return "the data is where it was; type it again to go on with it"
 
 
 def _move(run: Run, names: Sequence[str], to: str, log: Log, heard: Heard) -> list[Candidate]:

@@ -40,6 +40,9 @@ def backup_problems(stage: Stage, reading: SiteReading) -> Iterator[str]:
     """
     if stage.site.backup is None:
         return
+    for short, reading_here in reading.hosts.items():
+        if isinstance(reading_here, HostReading):
+            yield from _half_restored(stage.site_name, short, reading_here)
     jobs = {
         short: each.jobs
         for short, each in reading.hosts.items()
@@ -76,6 +79,25 @@ def backup_problems(stage: Stage, reading: SiteReading) -> Iterator[str]:
                 yield f"backups: {part} has failed for {_span(now, failure['since'])} on {short}: {failure['why']}"
             for copy, why in (job.get("grows") or {}).items():
                 yield f"backups: copy {copy} only grows, since it can't forget: {why}"
+
+
+def _half_restored(site: str, short: str, reading: HostReading) -> Iterator[str]:
+    """Yield the restorations that have not ended on a host, and what goes on with them."""
+    for service, note in reading.restoring.items():
+        at = str(note.get("generation", note.get("id", "")))[:8]
+        only = "".join(f" script={name}" for name in note.get("scripts", ()))
+        state = "runs with a part of it" if note.get("loading") else "may be stopped"
+        yield (
+            f"{service}: is half restored to {at} on {short}, and {state}: if nobody is at it, doit restore {service} "
+            f"at={at}{only} confirm={site} goes on"
+        )
+    for service, note in reading.swapped.items():
+        if service not in reading.restoring:
+            at = str(note.get("id", ""))[:8]
+            yield (
+                f"{service}: the files of {at} are on their way into its volumes on {short}: if nobody is at it, type "
+                "again the doit move_volume, doit replace_host or doit restore site that was"
+            )
 
 
 def _late(

@@ -32,6 +32,10 @@ for path in / @ROOT@; do [ -d "$path" ] && echo "inodes $path $(df -Pi "$path" |
 for file in @JOBS@/status/*.json @JOBS@/schedule.json @JOBS@/repository.json; do
     [ -e "$file" ] && echo "job $(tr -d '\n' <"$file")"
 done
+for file in @JOBS@/restore/*.json @JOBS@/swap/*.json; do
+    name=${file##*/} kind=${file%/*}
+    [ -e "$file" ] && echo "restoration ${kind##*/} ${name%.json} $(tr -d '\n' <"$file")"
+done
 out=$(mktemp -d)
 for name in @VOLUMES@; do
     # Not waited for, neither here nor by ssh, which waits for all that have its output: df waits for a file server that
@@ -108,6 +112,8 @@ class HostReading:
         wants_reboot: Whether an update asks for a restart.
         jobs: How the last jobs of skep's agent ended there: a service's backup, the upkeep of all backups; and when
             backups are due.
+        restoring: Service to what it goes back to, of restorations that have not ended there, as the agent notes it.
+        swapped: Service to the generation that its volumes' files are changed for there, as the agent notes it.
 
     """
 
@@ -121,6 +127,8 @@ class HostReading:
     volumes: Mapping[str, VolumeFill] = field(default_factory=dict)
     wants_reboot: bool = False
     jobs: tuple[Json, ...] = ()
+    restoring: Mapping[str, Json] = field(default_factory=dict)
+    swapped: Mapping[str, Json] = field(default_factory=dict)
 
 
 def reading_script(volumes: Collection[str]) -> str:
@@ -175,7 +183,15 @@ def parse_reading(output: str) -> HostReading:
         volumes=volumes,
         wants_reboot="reboot" in one,
         jobs=tuple(job for words in lines.get("job", ()) if (job := _job(" ".join(words))) is not None),
+        restoring=_notes(lines, "restore"),
+        swapped=_notes(lines, "swap"),
     )
+
+
+def _notes(lines: Mapping[str, Sequence[list[str]]], kind: str) -> dict[str, Json]:
+    """Return the notes of restorations of a kind, by service."""
+    found = [words for words in lines.get("restoration", ()) if words[:1] == [kind] and len(words) > 1]
+    return {words[1]: note for words in found if (note := _job(" ".join(words[2:]))) is not None}
 
 
 def _job(text: str) -> Json | None:

@@ -75,6 +75,17 @@ def test_it_ends_early(
     assert capsys.readouterr().err == said
 
 
+def test_a_backup_that_is_cut_off(
+    made: Made, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may be in the volume already, or half in the database."""
+    monkeypatch.setattr(command, "_move", raises(KeyboardInterrupt()))
+
+    values = {"to": "hive1", "from": "backup"}
+    assert typed_command.typed(MoveVolumeCommand, Loader(made.run()), ["data"], values)[0] == 130
+    assert "the backup may be brought in part, or half loaded; type it again" in capsys.readouterr().err
+
+
 def test_a_checkout_without_the_stages_secrets(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
     """It could not tell what a role was run with, and would have first data loaded over what is moved."""
     made.run().secrets.vault_path.unlink()

@@ -161,3 +161,30 @@ def test_a_standby(standby: dict[str, Any], expected: list[str]) -> None:
     kept = {"standby": "web", "generation": "aa", "made": "", "error": "", "since": None}
 
     assert problems(hive0=[job(), daily], hive1=[kept | standby]) == expected
+
+
+def test_a_half_restoration() -> None:
+    """It is named with the command that goes on, though the service may seem well: stopped or half loaded for weeks."""
+    site = parse_site(SITE)
+    stage = Stage(site, "private", site.stages["private"])
+    noted = {"id": "cc" + "0" * 62, "generation": "aa000001" + "0" * 56, "scripts": ["db"], "loading": True}
+    hosts = {
+        "hive0": HostReading(restoring={"web": noted}, swapped={"web": noted}),
+        "hive1": HostReading(restoring={"web": {"id": "bb000002" + "0" * 56}}),
+        "hive2": HostReading(swapped={"web": {"id": "bb000002" + "0" * 56}}),
+    }
+    said = list(backup_problems(stage, SiteReading(hosts, {}, "", at=NOW)))
+    assert said == [
+        (
+            "web: is half restored to aa000001 on hive0, and runs with a part of it: if nobody is at it, doit restore "
+            "web at=aa000001 script=db confirm=example goes on"
+        ),
+        (
+            "web: is half restored to bb000002 on hive1, and may be stopped: if nobody is at it, doit restore "
+            "web at=bb000002 confirm=example goes on"
+        ),
+        (
+            "web: the files of bb000002 are on their way into its volumes on hive2: if nobody is at it, type again the "
+            "doit move_volume, doit replace_host or doit restore site that was"
+        ),
+    ]

@@ -86,6 +86,25 @@ def test_the_script_runs_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert 200_000 <= (reading.volumes["data"].size or 0) < 400_000
 
 
+def test_restorations_that_have_not_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The agent's notes of them are read, each with its service; one that is not whole is left out."""
+    monkeypatch.setattr(host_reading, "JOBS_ROOT", str(tmp_path))
+    for name, text in {
+        "restore/web.json": '{\n "id": "aa"\n}\n',
+        "swap/db.json": '{"id": "bb"}',
+        "restore/x.json": "{",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    done = subprocess.run(
+        ["sh", "-eu", "-s"], input=reading_script([]), capture_output=True, text=True, check=True
+    )
+    reading = parse_reading(done.stdout)
+
+    assert (reading.restoring, reading.swapped) == ({"web": {"id": "aa"}}, {"db": {"id": "bb"}})
+
+
 def test_a_file_server_that_is_gone_holds_up_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is df that waits for it, and neither the script nor whoever reads the script's output to its end."""
     monkeypatch.setattr(host_reading, "VOLUMES_ROOT", str(tmp_path))
