@@ -12,7 +12,7 @@ from agent.backup.hive import journal
 from agent.backup.hive.dump_loading import healthy_container, load_generation
 from agent.backup.hive.held import replicas_of, start, stop, version_of
 from agent.backup.hive.restored import Restoration
-from agent.backup.hive.suspended import forgive, half_restored
+from agent.backup.hive.suspended import HALF, forgive
 from agent.backup.hive.task_container import container_here, has_volume, users_of
 from agent.errors import AgentError
 
@@ -76,10 +76,10 @@ class Restore:
                     f"at={begun['pending']}{only}"
                 )
             # It runs, with its files changed or none to be: what its dumps did is undone by another generation at most.
-            restoration.settle()
-            self._note.clear()
+            self._end()
             noted = None
-        self._refuse_others(identity, scripts)
+        if noted is None or not noted.get("loading"):
+            self._refuse_others(identity, scripts)
         read = restoration.read(identity, scripts)
         if noted is None:
             replicas = replicas_of(restoration.engine, restoration.service) if read["volumes"] else None
@@ -97,10 +97,15 @@ class Restore:
             self._change_files(identity, noted)
         self._note.write(noted | {"loading": True})
         loaded = load_generation(restoration, identity, scripts)["loaded"]
-        restoration.settle()
-        forgive(restoration.service, half_restored(restoration.service, restoration.state), restoration.state)
-        self._note.clear()
+        self._end()
         return {"volumes": read["volumes"], "loaded": loaded, "bytes": read["bytes"]}
+
+    def _end(self) -> None:
+        """Remove what is left of the way; the service is saved again, and that it was not counts as no failure."""
+        restoration = self.restoration
+        restoration.settle()
+        forgive(restoration.service, HALF, restoration.state)
+        self._note.clear()
 
     def _refuse_others(self, identity: str, scripts: Sequence[str]) -> None:
         """Refuse volumes that somebody else has mounted, who would go on writing to the old files.
@@ -145,8 +150,7 @@ class Restore:
         restoration.unswap()
         before = version_of(restoration.engine, service)
         start(restoration.engine, service, replicas)
-        restoration.settle()
-        self._note.clear()
+        self._end()
         try:
             healthy_container(restoration, before)
         except AgentError as error:

@@ -13,6 +13,7 @@ from agent.backup.hive import journal
 from agent.errors import AgentError
 
 WHY = "its data is still to be restored (doit restore site)"
+HALF = "it is half restored"
 
 
 def suspend(config: HiveConfig, services: Sequence[str], root: Path = journal.STATE) -> dict[str, Any]:
@@ -52,9 +53,9 @@ def resume(services: Sequence[str], root: Path = journal.STATE) -> dict[str, Any
 
 
 def forgive(service: str, why: str, root: Path) -> None:
-    """Have a service's backup not count as failed, if that was the reason."""
+    """Have a service's backup not count as failed, if the reason begins so."""
     status = journal.status(service, root)
-    if why and (status.read() or {}).get("error") == why:
+    if (status.read() or {}).get("error", "").startswith(why):
         status.clear()
 
 
@@ -83,4 +84,4 @@ def half_restored(service: str, root: Path) -> str:
         return ""
     at = str(noted.get("generation", noted["id"]))[:8]
     only = "".join(f" script={name}" for name in noted.get("scripts", ()))
-    return f"it is half restored: doit restore {service} at={at}{only} confirm=SITE goes on with it"
+    return f"{HALF}: doit restore {service} at={at}{only} confirm=SITE goes on with it"

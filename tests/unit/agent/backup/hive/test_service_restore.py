@@ -118,3 +118,24 @@ def test_another_service_with_the_volume(hive: Hive) -> None:
     restored(hive, "aa000001", "db")
     hive.engine.users = hive.engine.users[:1]
     assert restored(hive)["volumes"] == ["data"]
+
+
+def test_another_generation_after_a_dump_failed(hive: Hive) -> None:
+    """It is had from the beginning; that nothing was saved meanwhile counts as no failure any more."""
+    hive.engine.failing["load"] = 1
+    with pytest.raises(AgentError):
+        restored(hive)
+    assert "half restored" in saved(hive, "scheduled")["failed"]["web"]
+    hive.engine.failing.clear()
+    assert restored(hive, "bb000002")["volumes"] == ["data"]
+    assert (hive.note("status/web.json"), hive.note(NOTE)) == (None, None)
+
+
+def test_another_service_that_came_meanwhile(hive: Hive) -> None:
+    """It has the new files, which stay: the dumps that failed are loaded again."""
+    hive.engine.failing["load"] = 1
+    with pytest.raises(AgentError):
+        restored(hive)
+    hive.engine.failing.clear()
+    hive.engine.users = [{"Names": ["/cron.1"], "Labels": {"com.docker.swarm.service.name": "cron"}}]
+    assert restored(hive)["loaded"] == ["db"]
