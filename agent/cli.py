@@ -248,9 +248,12 @@ def _accounts(words: Words, output: Output) -> Any:
 
 
 def _generations(words: Words, output: Output) -> Any:
-    del words, output
+    del words
     config = configuration.repository_config()
-    return [each.told() | {"copies": copied_since(config, each.id)} for each in listing(config).generations]
+    found = listing(config)
+    for hive, why in found.unread.items():
+        output.say(f"{hive}: its generations can't be read: {why}")
+    return [each.told() | {"copies": copied_since(config, each.id)} for each in found.generations]
 
 
 def _keep(words: Words, output: Output) -> Any:
@@ -273,7 +276,7 @@ def _tar(words: Words, output: Output) -> Any:
     """Write a generation, or an entry of it, as a tar archive behind the first line; the result goes to nobody."""
     config = configuration.repository_config()
     generation = listing(config).one(words.id)
-    hive, snapshot = min(generation.places.items())
+    hive, snapshot = generation.home, generation.places[generation.home]
     output.say("archive")
     restic = repositories.of_hive(config, hive)
     restic.dump(snapshot, f"/{words.entry}", sys.stdout.buffer, archive="tar")

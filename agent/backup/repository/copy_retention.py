@@ -46,8 +46,8 @@ def superfluous(config: RepositoryConfig, there: Listing, here: Listing, now: da
 
     """
     stay = {each.id for each in here.generations}
-    for service in {each.service for each in there.generations}:
-        mine = [each for each in there.generations if each.service == service]
+    for owner in {each.owner for each in there.generations}:
+        mine = [each for each in there.generations if each.owner == owner]
         stay |= kept([Stored(each.id, each.time, each.kind, each.is_good) for each in mine], config.keep, now)
     return [each for each in there.generations if each.id not in stay]
 

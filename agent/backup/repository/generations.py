@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from agent.backup.config import RepositoryConfig
 from agent.backup.notes import SEAL, VERIFIED, read_note, tag_of
+from agent.backup.repository.brought import believed, brought
 from agent.backup.repository.repositories import arrival, known
-from agent.errors import AgentError
+from agent.errors import AgentError, reason_of
 
 SHORT = 8
 """Characters of an id that are shown."""
@@ -53,6 +54,16 @@ class Generation:
         return not self.tests or bool(self.tests[-1]["ok"])
 
     @property
+    def home(self) -> str:
+        """The hive whose repository it is taken from: that which made it, where that has it."""
+        return self.host if self.host in self.places else min(self.places)
+
+    @property
+    def owner(self) -> tuple[str, str]:
+        """Its service and the hive that made it: among these the policy chooses, so that no hive pushes others' out."""
+        return self.service, self.host
+
+    @property
     def clock_is_wrong(self) -> bool:
         """Whether the clock of the hive that made it was off by more than an hour."""
         return abs(self.arrived - self.time) > CLOCK_TOLERANCE + timedelta(
@@ -83,11 +94,13 @@ class Listing:
     Args:
         generations: All generations, the oldest first.
         unsealed: Hive and snapshot of each piece of data that no seal makes a generation, with its arrival.
+        unread: Hive to why its repository can't be read.
 
     """
 
     generations: list[Generation] = field(default_factory=list)
     unsealed: list[tuple[str, str, datetime]] = field(default_factory=list)
+    unread: dict[str, str] = field(default_factory=dict)
 
     def one(self, identity: str) -> Generation:
         """Return a generation by its id, or the beginning of that.
@@ -97,6 +110,9 @@ class Listing:
 
         """
         found = [each for each in self.generations if identity and each.id.startswith(identity)]
+        if not found and self.unread:
+            unread = "; ".join(f"that of {hive}: {why}" for hive, why in sorted(self.unread.items()))
+            raise AgentError(f"{identity}: no such generation in the repositories that can be read; {unread}")
         if len(found) != 1:
             raise AgentError(
                 f"{identity}: {'no such generation' if not found else 'several generations begin so'}"
@@ -105,63 +121,65 @@ class Listing:
 
 
 def listing(config: RepositoryConfig) -> Listing:
-    """Return all generations.
-
-    Raises:
-        AgentError: A repository can't be read.
-
-    """
+    """Return all generations; a repository that can't be read is named, and keeps nobody else's from being told."""
     repositories = known(config)
+    unread: dict[str, str] = {}
+
+    def read(hive: str) -> list[tuple[Mapping[str, Any], datetime]]:
+        try:
+            found = repositories[hive].snapshots()
+            own = {each["id"]: arrival(config, hive, each["id"]) for each in found}
+        except (AgentError, OSError) as error:
+            unread[hive] = reason_of(error)
+            return []
+        return list(believed(hive, found, own, brought(config, hive)))
+
     with ThreadPoolExecutor(max_workers=4) as pool:
-        snapshots = dict(
-            zip(repositories, pool.map(lambda each: each.snapshots(), repositories.values()), strict=True)
-        )
-    return combined(
-        {hive: [(each, _arrived(config, hive, each)) for each in found] for hive, found in snapshots.items()}
-    )
-
-
-def _arrived(config: RepositoryConfig, hive: str, snapshot: Mapping[str, Any]) -> datetime:
-    """Return when a snapshot arrived; for one that was brought back from a copy, when it was made."""
-    if "original" in snapshot:
-        return made_at(snapshot)
-    return datetime.fromtimestamp(arrival(config, hive, snapshot["id"]), UTC)
+        snapshots = dict(zip(repositories, pool.map(read, repositories), strict=True))
+    return replace(combined(snapshots), unread=unread)
 
 
 def combined(snapshots: Mapping[str, Iterable[tuple[Mapping[str, Any], datetime]]]) -> Listing:
     """Return the generations that snapshots make. Pure.
 
-    A copy of a snapshot in another repository has another id, and names the one that it is of.
+    A copy of a snapshot in another repository has another id, and names the one that it is of. What is noted counts
+    where the repository has the data as well: a hive says nothing of another's generations.
 
     Args:
-        snapshots: Hive to the snapshots of its repository, each with its arrival.
+        snapshots: Hive to the snapshots of its repository that are to be believed, each with its arrival.
 
     """
     data: dict[str, list[tuple[str, Mapping[str, Any], datetime]]] = {}
-    seals: dict[str, Mapping[str, Any]] = {}
-    tests: dict[str, list[tuple[datetime, Mapping[str, Any]]]] = {}
-    notes: dict[str, list[tuple[str, str]]] = {}
+    names: dict[tuple[str, str], str] = {}
+    found_notes: list[tuple[str, str, datetime, tuple[str, str, dict[str, Any]]]] = []
     for hive, found in snapshots.items():
         for snapshot, arrived in found:
             tags = snapshot.get("tags") or []
             note = read_note(tags)
-            if note is None:
-                if tag_of(tags, "service"):
-                    data.setdefault(snapshot.get("original", snapshot["id"]), []).append(
-                        (hive, snapshot, arrived)
-                    )
-                continue
-            kind, of, facts = note
-            notes.setdefault(of, []).append((hive, snapshot["id"]))
-            if kind == SEAL:
-                seals[of] = facts
-            elif kind == VERIFIED:
-                tests.setdefault(of, []).append(
-                    (arrived, {**facts, "at": arrived.isoformat(timespec="seconds")})
-                )
+            if note is not None:
+                found_notes.append((hive, snapshot["id"], arrived, note))
+            elif tag_of(tags, "service"):
+                identity = snapshot.get("original", snapshot["id"])
+                data.setdefault(identity, []).append((hive, snapshot, arrived))
+                names[hive, identity] = names[hive, snapshot["id"]] = identity
+    seals: dict[str, Mapping[str, Any]] = {}
+    tests: dict[str, list[tuple[datetime, Mapping[str, Any]]]] = {}
+    notes: dict[str, list[tuple[str, str]]] = {}
+    for hive, snapshot_id, arrived, (kind, of, facts) in found_notes:
+        if (hive, of) not in names:
+            continue
+        identity = names[hive, of]
+        notes.setdefault(identity, []).append((hive, snapshot_id))
+        if kind == SEAL:
+            seals[identity] = facts
+        elif kind == VERIFIED:
+            tests.setdefault(identity, []).append(
+                (arrived, {**facts, "at": arrived.isoformat(timespec="seconds")})
+            )
     result = Listing()
     for identity, places in data.items():
-        hive, snapshot, arrived = min(places, key=lambda each: each[2])
+        # That of the hive that made it, else the first: a copy has only what is noted of its arrival.
+        hive, snapshot, arrived = min(places, key=lambda each: ("original" in each[1], each[2]))
         if identity not in seals:
             result.unsealed += [(place, each["id"], at) for place, each, at in places]
             continue

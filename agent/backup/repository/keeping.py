@@ -17,6 +17,7 @@ from agent.backup.repository.off_site import OFF_SITE, note_copied
 from agent.backup.repository.policy import Stored, kept
 from agent.backup.repository.site_files import save_site
 from agent.backup.repository.standbys import stand_by
+from agent.backup.restic import Restic
 from agent.errors import AgentError, reason_of
 from agent.output import Output
 
@@ -79,6 +80,9 @@ class Upkeep:
             return 0
 
         part("listing", look)
+        for hive, why in found[0].unread.items() if found else ():
+            failed[f"listing of {hive}"] = why
+            self.output.say(f"listing of {hive}: {why}")
         if found:
             for copy in self.config.copies:
                 result["copied"] += part(f"copy {copy.name}", lambda copy=copy: self._export(copy, found[0]))  # type: ignore[misc]
@@ -87,15 +91,18 @@ class Upkeep:
             result["forgotten"] = part("forget", lambda: self._forget(found[0]))
             if self._is_due(done, "prune", PRUNE_EVERY):
                 part("prune", self._prune)
-            grows = self._trim(found[0], done, before.get("grows", {}))
-        else:
-            grows = before.get("grows", {})
+        # Of a place off the site nothing goes that may be here, in a repository that can't be read.
+        grows = before.get("grows", {})
+        if found and not found[0].unread:
+            grows = self._trim(found[0], done, grows)
         if self._is_due(done, "check", CHECK_EVERY):
             part("check", self._check)
         since = {
             name: before.get("failed", {}).get(name, {}).get("since", int(self.now())) for name in failed
         }
-        newest = _newest(found[0]) if found else before.get("newest", {})
+        newest = _newest(found[0]) if found else {}
+        if not found or found[0].unread:
+            newest = before.get("newest", {}) | newest
         Journal(self.status).write(
             {
                 "done": done,
@@ -110,29 +117,47 @@ class Upkeep:
         """Return whether a part is due: also where it was done in the future, by a clock that was wrong."""
         return not 0 <= self.now() - done.get(name, 0) <= every
 
-    def _unlock(self) -> int:
-        for restic in repositories.known(self.config).values():
-            restic.unlock()
+    def _each(self, do: Callable[[str, Restic], None]) -> int:
+        """Do something with each hive's repository: one that fails keeps none of the others from it.
+
+        Raises:
+            AgentError: Those that failed, and why.
+
+        """
+        failed = []
+        for hive, restic in repositories.known(self.config).items():
+            try:
+                do(hive, restic)
+            except (AgentError, OSError) as error:
+                failed.append(f"{hive}: {reason_of(error)}")
+        if failed:
+            raise AgentError("; ".join(failed))
         return 0
+
+    def _unlock(self) -> int:
+        return self._each(lambda _hive, restic: restic.unlock())
 
     def _export(self, copy: Copy, found: Listing) -> int:
         """Copy all generations, with their notes, that a place does not have; return how many."""
         target = repositories.ensure_copy(self.config, copy)
         there = {str(each.get("original", each["id"])) for each in target.snapshots()}
         count = 0
-        for hive, restic in repositories.known(self.config).items():
-            wanted: list[str] = []
+
+        def export(hive: str, restic: Restic) -> None:
+            nonlocal count
+            mine = [each for each in found.generations if each.home == hive and each.id not in there]
+            wanted = [each.places[hive] for each in mine]
             for generation in found.generations:
-                home = _home(generation)
-                if home == hive and generation.id not in there:
-                    wanted.append(generation.places[hive])
-                    count += 1
                 wanted += [note for place, note in generation.notes if place == hive and note not in there]
             if wanted:
                 self.output.say(f"{copy.name}: copying {len(wanted)} snapshots of {hive}")
                 restic.copy_to(target, wanted)
-        note = self.status.with_name(OFF_SITE)
-        note_copied(copy, [each.id for each in found.generations], self.now(), note)
+            count += len(mine)
+
+        self._each(export)
+        if not found.unread:
+            note = self.status.with_name(OFF_SITE)
+            note_copied(copy, [each.id for each in found.generations], self.now(), note)
         return count
 
     def _forget(self, found: Listing) -> int:
@@ -140,8 +165,8 @@ class Upkeep:
         now = datetime.fromtimestamp(self.now(), UTC)
         going: dict[str, list[str]] = {}
         count = 0
-        for service in {each.service for each in found.generations}:
-            mine = [each for each in found.generations if each.service == service]
+        for owner in {each.owner for each in found.generations}:
+            mine = [each for each in found.generations if each.owner == owner]
             stay = kept([_as_kept(each) for each in mine], self.config.keep, now)
             for generation in mine:
                 if generation.id not in stay:
@@ -149,10 +174,10 @@ class Upkeep:
                     for hive, snapshot in (*generation.places.items(), *generation.notes):
                         going.setdefault(hive, []).append(snapshot)
         for hive, snapshot, arrived in found.unsealed:
-            if now - arrived > _UNSEALED_FOR and not lacks_snapshots(self.config, hive):
+            # Its seal may be in the repository that it came from.
+            if now - arrived > _UNSEALED_FOR and not found.unread and not lacks_snapshots(self.config, hive):
                 going.setdefault(hive, []).append(snapshot)
-        for hive, snapshots in going.items():
-            repositories.of_hive(self.config, hive).forget(snapshots)
+        self._each(lambda hive, restic: restic.forget(going.get(hive, ())))
         return count
 
     def _trim(self, found: Listing, done: dict[str, int], before: Mapping[str, str]) -> dict[str, str]:
@@ -175,26 +200,23 @@ class Upkeep:
         return grows
 
     def _prune(self) -> int:
-        for hive, restic in repositories.known(self.config).items():
+        def prune(hive: str, restic: Restic) -> None:
             self.output.say(f"{hive}: freeing what no generation needs")
             restic.prune()
-        return 0
+
+        return self._each(prune)
 
     def _check(self) -> int:
-        for hive, restic in repositories.known(self.config).items():
+        def check(hive: str, restic: Restic) -> None:
             self.output.say(f"{hive}: checking, and reading {_CHECKED_PART} of the data")
             restic.check(_CHECKED_PART)
-        return 0
+
+        return self._each(check)
 
 
 def _newest(found: Listing) -> dict[str, int]:
     """Return when the newest generation of each service arrived, in seconds since 1970."""
     return {each.service: int(each.arrived.timestamp()) for each in found.generations}
-
-
-def _home(generation: Generation) -> str:
-    """Return the hive whose repository a generation is copied from."""
-    return generation.host if generation.host in generation.places else min(generation.places)
 
 
 def _as_kept(generation: Generation) -> Stored:

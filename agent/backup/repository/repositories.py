@@ -39,7 +39,7 @@ def ensure(config: RepositoryConfig) -> list[str]:
     All cut files alike, so that what several have is stored once in a copy off the site.
 
     Raises:
-        AgentError: One is there that its password does not open.
+        AgentError: Some are there that their passwords don't open; the others are made.
 
     """
     config.root.mkdir(parents=True, exist_ok=True)
@@ -48,6 +48,7 @@ def ensure(config: RepositoryConfig) -> list[str]:
         os.chown(config.root, owner.pw_uid, owner.pw_gid)
     made: list[str] = []
     first: Restic | None = None
+    failed: list[str] = []
     for hive in config.hives:
         restic = of_hive(config, hive)
         try:
@@ -55,8 +56,11 @@ def ensure(config: RepositoryConfig) -> list[str]:
                 restic.init(first)
                 made.append(hive)
         except AgentError as error:
-            raise AgentError(f"the repository of {hive} ({config.root / hive}): {error}") from error
+            failed.append(f"the repository of {hive} ({config.root / hive}): {error}")
+            continue
         first = first or restic
+    if failed:
+        raise AgentError("; ".join(failed))
     return made
 
 
@@ -69,8 +73,16 @@ def ensure_copy(config: RepositoryConfig, copy: Copy) -> Restic:
     """
     restic = of_copy(config, copy)
     if not restic.exists():
-        restic.init(of_hive(config, next(iter(config.hives))))
+        restic.init(next(filter(_opens, known(config).values()), None))
     return restic
+
+
+def _opens(restic: Restic) -> bool:
+    """Return whether a repository is there, and its password opens it."""
+    try:
+        return restic.exists()
+    except AgentError:
+        return False
 
 
 def arrival(config: RepositoryConfig, hive: str, snapshot: str) -> float:

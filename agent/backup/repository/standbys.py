@@ -6,6 +6,7 @@ from pathlib import Path
 from agent.backup.config import RepositoryConfig
 from agent.backup.hive.journal import STATE, Journal
 from agent.backup.notes import STANDBY, note_tags
+from agent.backup.repository.brought import note_brought
 from agent.backup.repository.generations import Generation, Listing
 from agent.backup.repository.policy import BEFORE_RESTORE
 from agent.backup.repository.repositories import of_hive
@@ -38,8 +39,8 @@ def stand_by(config: RepositoryConfig, found: Listing, note: Path = NOTE) -> int
                 continue
             target = of_hive(config, hive)
             if hive not in newest.places:
-                home = newest.host if newest.host in newest.places else min(newest.places)
-                of_hive(config, home).copy_to(target, [newest.places[home]])
+                note_brought(config, hive, {newest.id: newest.arrived})
+                of_hive(config, newest.home).copy_to(target, [newest.places[newest.home]])
             _tell(target, hive, newest)
             told[key] = newest.id
             journal.write(told)

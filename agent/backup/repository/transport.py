@@ -9,7 +9,8 @@ from typing import Any
 from agent.backup.config import RepositoryConfig
 from agent.backup.notes import read_note, tag_of
 from agent.backup.repository import repositories
-from agent.backup.repository.generations import listing
+from agent.backup.repository.brought import note_brought
+from agent.backup.repository.generations import listing, made_at
 from agent.errors import AgentError
 from agent.output import Output
 
@@ -33,8 +34,10 @@ def share(config: RepositoryConfig, identity: str, hive: str, output: Output) ->
     generation = listing(config).one(identity)
     target = repositories.of_hive(config, hive)
     if hive not in generation.places:
-        source = repositories.of_hive(config, min(generation.places))
-        snapshots = [generation.places[min(generation.places)]]
+        home = generation.home
+        source = repositories.of_hive(config, home)
+        snapshots = [generation.places[home]]
+        note_brought(config, hive, {generation.id: generation.arrived})
         with _watched(config.root / hive / "data", source.stored_size(snapshots), output, generation.service):
             source.copy_to(target, snapshots)
         generation = listing(config).one(identity)
@@ -78,12 +81,21 @@ def fetch(
         if (not service or of in of_service) and (not only or of in only):
             (data if note is None else notes).append(snapshot)
     brought = 0
+    homes = {str(each.get("original", each["id"])): str(each.get("hostname", "")) for each in data}
     for some in (notes, data):
-        wanted: dict[str, list[str]] = {}
+        wanted: dict[str, dict[str, dict[str, Any]]] = {}
         for snapshot in some:
-            hive = str(snapshot.get("hostname", ""))
-            wanted.setdefault(hive if hive in config.hives else min(config.hives), []).append(snapshot["id"])
-        for hive, snapshots in wanted.items():
+            # What is noted of a generation is brought to where its data is, else it would say nothing.
+            first = str(snapshot.get("original", snapshot["id"]))
+            note = read_note(snapshot.get("tags") or [])
+            hive = homes.get(note[1] if note is not None else first, "")
+            wanted.setdefault(hive if hive in config.hives else min(config.hives), {})[snapshot["id"]] = (
+                snapshot
+            )
+        for hive, chosen in wanted.items():
+            snapshots = list(chosen)
+            arrivals = {str(each.get("original", each["id"])): made_at(each) for each in chosen.values()}
+            note_brought(config, hive, arrivals)
             output.say(f"{name}: bringing {len(snapshots)} snapshots back to {hive}")
             target = repositories.of_hive(config, hive)
             if some is notes:
