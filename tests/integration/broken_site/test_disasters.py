@@ -96,7 +96,7 @@ def test_the_repository_host(zone: Example, tmp_path: Path) -> None:
         new = made(zone)
         assert [each["id"] for each in generations(zone)] == [new]
         text = restored(zone, "from=away", f"at={old[-1]['id']}")
-        assert " snapshots are here from away" in text, text
+        assert " snapshots came from away to " in text, text
         assert rows(zone) == saved
         # The place may have some that the repository host had forgotten.
         assert {each["id"] for each in old} < {each["id"] for each in generations(zone)}
