@@ -43,3 +43,5 @@ def test_what_means_nothing_changes_nothing(site: Example) -> None:
             role.chmod(mode)
     # Only the copy of the site's own files that backups have is to be the same, letter by letter.
     assert ended.well().all_ran == [f"setup_hosts:{REPOSITORY}.backup_site"]
+    # And so again for those tests that come later: the files are as they were.
+    assert site.run().well().all_ran == [f"setup_hosts:{REPOSITORY}.backup_site"]
