@@ -63,7 +63,10 @@ def test_the_mother(zone: Example, tmp_path: Path) -> None:
     assert not clone.state.exists()
     clone.run().well()
     assert zone.identity() == identity
-    assert generations(clone) == known
+    found = [each["id"] for each in generations(clone)]
+    # The repository host may have let old ones go meanwhile, as `keep` says.
+    assert found == [each["id"] for each in known if each["id"] in found]
+    assert found[-1] == known[-1]["id"]
     assert typed(clone, "backups", "key").stdout == key
     unsaved = made(clone)
     restored(clone, f"at={known[-1]['id']}")
