@@ -57,7 +57,7 @@ def repositories(monkeypatch: pytest.MonkeyPatch) -> Repositories:
 
 def told(directory: Path, *generations: Generation) -> int:
     """Tell the hives."""
-    config = RepositoryConfig(Path(), "", {}, "", {}, (), standby={"web": ["hive1"]})
+    config = RepositoryConfig(directory, "", {}, "", {}, (), standby={"web": ["hive1"]})
     return stand_by(config, Listing(list(generations)), directory / "told.json")
 
 
