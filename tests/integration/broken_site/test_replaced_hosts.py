@@ -104,8 +104,7 @@ def test_the_first_hive_with_the_data(site: Example) -> None:
     assert generation in ended.text
     assert ended.text.index("hive0 is drained") < ended.text.index("removing its node")
     assert ended.text.index("removing its node") < ended.text.index("removed container")
-    assert "initialize_services:pdnsdb.pdns-schema" not in ended.text
-    assert rows(site) == before
+    assert rows(site) == before  # its first data, which has none of them, was not loaded again
     resolves(site, {"saved": ["192.0.2.51"], "unsaved": []})
     remove_rows(site)
     site.settle()
