@@ -339,3 +339,15 @@ def _main(order: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     _main(json.loads(sys.argv[1]))
+
+
+def freeze(container: str) -> None:
+    """Pause a container. On a busy machine the kernel may need more than one try until all of its processes stand."""
+
+    def is_paused() -> bool:
+        done = subprocess.run(
+            ["docker", "pause", container], capture_output=True, text=True, check=False, timeout=60
+        )
+        return done.returncode == 0 or "already paused" in done.stderr
+
+    wait_until(is_paused, f"{container} to stand still")

@@ -1,9 +1,8 @@
 """Changes by hand (a file, a unit, a service, a paused host) are put back, and nothing else is done."""
 
-import subprocess
-
 import pytest
 
+from tests import rig
 from tests.integration.example_site.example import Example
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
@@ -12,7 +11,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 def test_host_paused(site: Example) -> None:
     """A host that somebody paused runs again, and nothing else is done."""
     before = site.identity()
-    subprocess.run(["docker", "pause", site.container("hive2")], check=True, capture_output=True, timeout=90)
+    rig.freeze(site.container("hive2"))
     ran = site.settle()
     assert set(ran) <= {"build_infra:hive2", "setup_hosts:hive2.swarm"}, ran
     assert before == site.identity()

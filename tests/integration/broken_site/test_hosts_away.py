@@ -23,14 +23,17 @@ def away(site: Example, host: str, how: str) -> Iterator[None]:
     """Have a host frozen, killed or without a network for a while."""
     container, network = site.container(host), f"skep.{site.name}.private"
     begin, end = {
-        "frozen": (["pause", container], ["unpause", container]),
+        "frozen": ([], ["unpause", container]),
         "killed": (["kill", container], ["start", container]),
         "without a network": (
             ["network", "disconnect", network, container],
             ["network", "connect", "--ip", site.addresses[host], network, container],
         ),
     }[how]
-    subprocess.run(["docker", *begin], check=True, capture_output=True)
+    if not begin:
+        rig.freeze(container)
+    else:
+        subprocess.run(["docker", *begin], check=True, capture_output=True)
     try:
         yield
     finally:

@@ -72,7 +72,7 @@ def test_one_manager_is_left(site: Example) -> None:
     assert "nothing to recover: hive0, hive1, hive2 answer each other, of 3 managers" in with_majority.text
 
     docker("kill", site.container("hive1"))
-    docker("pause", site.container("hive2"))
+    rig.freeze(site.container("hive2"))
     lost = site.run("recover_swarm", "keep=hive1")
     assert (lost.status, lost.text) == (1, "hive1 does not run: name a manager that answers with keep=\n")
     planned = site.run("recover_swarm", "keep=hive0")
@@ -116,13 +116,13 @@ def test_the_survivor_freezes(site: Example) -> None:
     """
     for host in ("hive0", "hive1"):
         site.on(host, KEEP_OLD)
-    docker("pause", site.container("hive0"))
+    rig.freeze(site.container("hive0"))
     docker("kill", site.container("hive1"))
     recovered = site.run(*recovery(site, "hive2"))
     assert recovered.status == 0, recovered.text
     assert status_of(site, "hive0") == "exited"
 
-    docker("pause", site.container("hive2"))
+    rig.freeze(site.container("hive2"))
     docker("start", site.container("hive0"), site.container("hive1"))
     for host in ("hive0", "hive1"):
         rig.wait_until(lambda host=host: engine_is_up(site, host), f"{host}'s engine")  # type: ignore[misc]

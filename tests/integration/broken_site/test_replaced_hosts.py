@@ -39,7 +39,7 @@ def test_what_is_refused_and_a_frozen_host(site: Example) -> None:
     assert re.search(f"volume pdnsdb_data: its data is there alone, and goes with it; {saved}", refused.text)
     assert "hive0: nothing was changed: save the data that you need" in refused.text
     assert site.identity() == before
-    subprocess.run(["docker", "pause", site.container("hive2")], check=True, capture_output=True)
+    rig.freeze(site.container("hive2"))
     refused = site.run("replace_host", "hive1")
     assert refused.status == 2, refused.text
     assert "the swarm would be left without a majority" in refused.text
