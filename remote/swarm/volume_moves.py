@@ -174,23 +174,9 @@ def add_node_labels(client: DockerClient, host: Host, labels: Mapping[str, str],
         ServiceError: The swarm refuses.
 
     """
-
-    def labelled() -> bool:
-        for node in client.api.nodes():
-            if is_of(node, host) and labels.items() - labels_of(node).items():
-                spec = {**node["Spec"], "Labels": {**labels_of(node), **labels}}
-                client.api.update_node(node["ID"], node["Version"]["Index"], spec)
-                log(f"{host.short}: its node has its labels")
-        return True
-
-    with engine_errors(host.short, "labelling its node", ServiceError):
-        wait_for(
-            labelled,
-            f"the node of {host.short} to be labelled",
-            WRITE_TIMEOUT,
-            retry=APIError,
-            kind=ServiceError,
-        )
+    _relabel(
+        client, host, lambda now: {**now, **labels}, lambda: log(f"{host.short}: its node has its labels")
+    )
 
 
 def set_node_label(client: DockerClient, host: Host, label: str, log: Log, *, held: bool) -> None:
@@ -208,18 +194,39 @@ def set_node_label(client: DockerClient, host: Host, label: str, log: Log, *, he
 
     """
 
+    def wanted(now: Mapping[str, str]) -> dict[str, str]:
+        others = {name: value for name, value in now.items() if name != label}
+        return {**others, label: "true"} if held else others
+
+    said = f"{host.short}: {'has' if held else 'no longer has'} the label {label}"
+    _relabel(client, host, wanted, lambda: log(said), must_be_there=held)
+
+
+def _relabel(
+    client: DockerClient,
+    host: Host,
+    wanted: Callable[[Mapping[str, str]], Mapping[str, str]],
+    say: Callable[[], None],
+    *,
+    must_be_there: bool = False,
+) -> None:
+    """Change the labels of a hive's nodes, and say it of each that had others.
+
+    Raises:
+        ServiceError: The swarm refuses; or it has no node of the hive, and one must be there.
+
+    """
+
     def labelled() -> bool:
         nodes = [node for node in client.api.nodes() if is_of(node, host)]
-        if not nodes and held:
+        if not nodes and must_be_there:
             raise ServiceError(f"{host.short}: is not in the swarm: run doit setup_hosts")
         for node in nodes:
-            labels = {name: value for name, value in labels_of(node["Spec"]).items() if name != label}
-            wanted = {**labels, label: "true"} if held else labels
-            if wanted != labels_of(node["Spec"]):
-                client.api.update_node(
-                    node["ID"], node["Version"]["Index"], {**node["Spec"], "Labels": wanted}
-                )
-                log(f"{host.short}: {'has' if held else 'no longer has'} the label {label}")
+            labels = wanted(labels_of(node))
+            if labels != labels_of(node):
+                spec = {**node["Spec"], "Labels": labels}
+                client.api.update_node(node["ID"], node["Version"]["Index"], spec)
+                say()
         return True
 
     with engine_errors(host.short, "labelling its node", ServiceError):

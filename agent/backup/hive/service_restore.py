@@ -12,7 +12,7 @@ from agent.backup.hive import journal
 from agent.backup.hive.dump_loading import healthy_container, load_generation
 from agent.backup.hive.held import replicas_of, start, stop, version_of
 from agent.backup.hive.restored import Restoration
-from agent.backup.hive.suspended import HALF, forgive
+from agent.backup.hive.suspended import HALF, forgive, going_on
 from agent.backup.hive.task_container import container_here, has_volume, users_of
 from agent.errors import AgentError
 
@@ -69,11 +69,9 @@ class Restore:
         noted = self._note.read()
         if noted is not None and (noted["id"], set(noted.get("scripts", ()))) != (identity, set(scripts)):
             if not noted.get("loading") and noted["replicas"] is not None:
-                begun = self.pending()
-                only = "".join(f" script={name}" for name in begun["scripts"])
                 raise AgentError(
-                    f"{restoration.service} is half restored to {begun['pending']}: type that again first, with "
-                    f"at={begun['pending']}{only}"
+                    f"{restoration.service} is half restored to {self.pending()['pending']}: type that again first, "
+                    f"with {going_on(noted)}"
                 )
             # It runs, with its files changed or none to be: what its dumps did is undone by another generation at most.
             self._end()

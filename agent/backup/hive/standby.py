@@ -18,13 +18,12 @@ from agent.backup.hive import journal
 from agent.backup.notes import STANDBY, read_note
 from agent.backup.restic import Restic
 from agent.errors import AgentError, BusyError, reason_of
+from agent.host.disk_room import SPARE
 from agent.host.durable_files import alone, sync
 from agent.output import Output
 
 ROOT = Path("/var/lib/docker/skep-standby")
 """On the volumes' own disk, so that files get there by renaming."""
-SPARE = 64 << 20
-"""Bytes that stay free on the disk."""
 _NEW, _TAKEN, _NAME = "new", "taken", 16
 """What is being restored, what was taken, and the characters of a snapshot's id that name what is whole."""
 

@@ -4,7 +4,7 @@ A backup of an empty or half restored service would be the newest one. So a hive
 none, and no hive makes one of a service whose restoration has not ended.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,10 @@ def half_restored(service: str, root: Path) -> str:
     noted = journal.restoring(service, root).read()
     if noted is None:
         return ""
-    at = str(noted.get("generation", noted["id"]))[:8]
+    return f"{HALF}: doit restore {service} {going_on(noted)} confirm=SITE goes on with it"
+
+
+def going_on(noted: Mapping[str, Any]) -> str:
+    """Return the words that go on with a restoration that did not end: `at=ID`, and the one part if it had one."""
     only = "".join(f" script={name}" for name in noted.get("scripts", ()))
-    return f"{HALF}: doit restore {service} at={at}{only} confirm=SITE goes on with it"
+    return f"at={str(noted.get('generation', noted['id']))[:8]}{only}"
