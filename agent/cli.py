@@ -3,7 +3,6 @@
 import argparse
 import os
 import sys
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -12,13 +11,14 @@ from agent.backup import config as configuration
 from agent.backup.hive import journal
 from agent.backup.hive.backup_schedule import note_schedule
 from agent.backup.hive.dump_loading import load_generation
+from agent.backup.hive.noted_trial import noted_trial, try_due
 from agent.backup.hive.release import release
 from agent.backup.hive.restored import Restoration
 from agent.backup.hive.run import HiveBackup
 from agent.backup.hive.service_restore import Restore, where
 from agent.backup.hive.standby import Standbys
 from agent.backup.hive.suspended import resume, suspend
-from agent.backup.hive.verify import Verification, is_due
+from agent.backup.hive.verify import Verification
 from agent.backup.repository import repositories
 from agent.backup.repository.generations import listing
 from agent.backup.repository.keeping import Upkeep, read_status
@@ -26,7 +26,7 @@ from agent.backup.repository.off_site import copied_since
 from agent.backup.repository.repositories import ensure
 from agent.backup.repository.transport import fetch, share
 from agent.backup.restic import Restic
-from agent.errors import AgentError, BadDataError, BusyError, NotTriedError, reason_of
+from agent.errors import AgentError, BusyError, reason_of
 from agent.host.durable_files import alone, read_json
 from agent.host.engine_socket import EngineSocket
 from agent.output import Output
@@ -119,36 +119,12 @@ def _run(words: Words, output: Output) -> Any:
         release(engine, output, config.spool)
         result = backup.run(words.service, words.kind)
         if is_scheduled:
-            result["failed"] |= _verify_due(
-                config, [each["service"] for each in result["generations"]], output
-            )
+            made = [_restoration(each["service"], output) for each in result["generations"]]
+            failed, said = try_due([Verification(each) for each in made], config.verify)
+            result["failed"] |= failed
+            for line in said:
+                output.say(line)
         return result
-
-
-def _verify_due(config: configuration.HiveConfig, services: Sequence[str], output: Output) -> dict[str, str]:
-    """Try the newest generation of each service that it is time for; return which failed, and why."""
-    failed = {}
-    for service in services:
-        noted = journal.status(service)
-        status = noted.read() or {}
-        if not is_due(config.verify, status.get("verified")):
-            continue
-        try:
-            restoration = Restoration(config, EngineSocket(), _restic(config), output, service)
-            Verification(restoration).verify(status["generation"])
-        except NotTriedError as error:
-            output.say(f"{service}: {error}")
-        except BadDataError as error:
-            failed[service] = f"the test of generation {status['generation']} failed: {error}"
-            since = status.get("since") or int(time.time())
-            noted.write({**status, "error": failed[service], "since": since, "untried": None})
-        except (AgentError, OSError) as error:
-            failed[service] = f"generation {status['generation']} could not be tried: {reason_of(error)}"
-            since = (status.get("untried") or {}).get("since") or int(time.time())
-            noted.write({**status, "untried": {"why": failed[service], "since": since}})
-        else:
-            noted.write({**status, "verified": int(time.time()), "untried": None})
-    return failed
 
 
 def _release(words: Words, output: Output) -> Any:
@@ -181,40 +157,40 @@ def _schedule(words: Words, output: Output) -> Any:
     return note_schedule(configuration.hive_config())
 
 
-def _restoration(words: Words, output: Output) -> Any:
+def _restoration(service: str, output: Output) -> Any:
     config = configuration.hive_config()
-    config.service(words.service)
-    return Restoration(config, EngineSocket(), _restic(config), output, words.service)
+    config.service(service)
+    return Restoration(config, EngineSocket(), _restic(config), output, service)
 
 
 def _read(words: Words, output: Output) -> Any:
     with alone(journal.LOCK, "read"):
-        return _restoration(words, output).read(words.id, tuple(words.script))
+        return _restoration(words.service, output).read(words.id, tuple(words.script))
 
 
 def _swap(words: Words, output: Output) -> Any:
     with alone(journal.LOCK, "swap"):
-        return _restoration(words, output).swap(words.id)
+        return _restoration(words.service, output).swap(words.id)
 
 
 def _unswap(words: Words, output: Output) -> Any:
     with alone(journal.LOCK, "unswap"):
-        return _restoration(words, output).unswap()
+        return _restoration(words.service, output).unswap()
 
 
 def _settle(words: Words, output: Output) -> Any:
     with alone(journal.LOCK, "settle"):
-        return _restoration(words, output).settle()
+        return _restoration(words.service, output).settle()
 
 
 def _where(words: Words, output: Output) -> Any:
-    return where(_restoration(words, output))
+    return where(_restoration(words.service, output))
 
 
 def _restore(words: Words, output: Output) -> Any:
     with alone(journal.LOCK, "restore"):
         release(EngineSocket(), output, configuration.hive_config().spool)
-        return Restore(_restoration(words, output)).carry_out(words.id, tuple(words.script))
+        return Restore(_restoration(words.service, output)).carry_out(words.id, tuple(words.script))
 
 
 def _suspend(words: Words, output: Output) -> Any:
@@ -231,12 +207,12 @@ def _resume(words: Words, output: Output) -> Any:
 
 def _load(words: Words, output: Output) -> Any:
     with alone(journal.LOCK, "load"):
-        return load_generation(_restoration(words, output), words.id, tuple(words.script))
+        return load_generation(_restoration(words.service, output), words.id, tuple(words.script))
 
 
 def _verify(words: Words, output: Output) -> Any:
     with alone(journal.LOCK, "verify"):
-        return Verification(_restoration(words, output)).verify(words.id)
+        return noted_trial(Verification(_restoration(words.service, output)), words.id)
 
 
 # -- the repository host's verbs ---------------------------------------------------------------------------------------

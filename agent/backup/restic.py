@@ -16,7 +16,6 @@ from agent.backup.restic_errors import (
     LOCK_PATIENCE,
     LOCK_PAUSE,
     LockedError,
-    UnreadError,
     is_locked,
     last_words,
     patiently,
@@ -150,8 +149,7 @@ class Restic:
             raise LockedError(last_words(errors))
         if status != 0 or "snapshot_id" not in summary:
             missing = f" ({', '.join(unread[:3])})" if unread else ""
-            identity = summary.get("snapshot_id", "")
-            raise UnreadError(f"{last_words(errors)}{missing}", str(identity))
+            raise AgentError(f"{last_words(errors)}{missing}")
         return summary
 
     def restore(

@@ -34,20 +34,6 @@ def patiently(do: Callable[[], Result]) -> Result:
         time.sleep(LOCK_PAUSE)
 
 
-class UnreadError(AgentError):
-    """A backup that is not whole.
-
-    Args:
-        message: Why.
-        snapshot: The snapshot that restic made all the same; empty if it made none.
-
-    """
-
-    def __init__(self, message: str, snapshot: str) -> None:
-        super().__init__(message)
-        self.snapshot = snapshot
-
-
 def is_locked(errors: str) -> bool:
     """Return whether a repository could not be had because of another process."""
     return "already locked" in errors

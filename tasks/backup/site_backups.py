@@ -375,6 +375,11 @@ def _moment(at: str, zone: tzinfo) -> datetime | None:
     return whole if whole.tzinfo is not None else whole.replace(tzinfo=zone)
 
 
+def begun_at(generation: Mapping[str, Any]) -> str:
+    """Return when a generation was begun, from when on what came may not be in it; an older agent does not say it."""
+    return str(generation.get("begun") or generation["time"])
+
+
 def local_time(text: str, zone: tzinfo) -> str:
     """Return a time of an agent's as a clock in a time zone shows it."""
     return f"{datetime.fromisoformat(text).astimezone(zone):%Y-%m-%d %H:%M}"

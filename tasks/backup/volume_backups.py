@@ -16,7 +16,7 @@ from model.errors import ServiceError, SkepError
 from model.log import Log
 from remote.swarm import volume_copy
 from tasks.backup.hive_restoration import HiveRestoration, Parts, parts_of
-from tasks.backup.site_backups import Heard, SiteBackups, local_time
+from tasks.backup.site_backups import Heard, SiteBackups, begun_at, local_time
 from tasks.operate.moved_volume import MovedVolumes
 from tasks.operate.volume_candidates import BACKUP, Candidate, MoveRefusedError
 from tasks.run.context import Run
@@ -151,11 +151,11 @@ class VolumeBackups:
         """Yield what is brought, and what is lost."""
         zone = self._backups.zone
         for service, each in self._generations.items():
-            at = local_time(each["time"], zone)
+            at, since = local_time(each["time"], zone), local_time(begun_at(each), zone)
             tried = "" if each["test"] else "; it was never tried (doit verify_backups)"
             yield (
                 f"service {service}: gets {each['id']} of {at}, made on {each['host']}, and loses what is since "
-                f"{at}{tried}"
+                f"{since}{tried}"
             )
             for name in self._parts[service].unknown:
                 yield f"service {service}: {name} is no longer in site.toml, so that nothing says how it is restored"

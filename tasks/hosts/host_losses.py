@@ -9,7 +9,7 @@ from typing import Any
 
 from model.errors import SkepError
 from model.stage import Host
-from tasks.backup.site_backups import SiteBackups, local_time
+from tasks.backup.site_backups import SiteBackups, begun_at, local_time
 from tasks.hosts.volume_data import has_data, moves
 from tasks.hosts.volumes_on import volumes_on
 from tasks.names import VAULT
@@ -124,9 +124,11 @@ class HostLosses:
             for service, each in found.items()
             if each is not None
         )
+        since = min(begun_at(each) for each in found.values() if each is not None)
+        lost = f"what came since {local_time(since, zone)} is lost"
         if why := self._stays_away(volume):
-            return f"last backup: {words}: what came since is lost; it does not come back by itself: {why}"
-        line = f"its backup of {words} comes back: what came since is lost"
+            return f"last backup: {words}: {lost}; it does not come back by itself: {why}"
+        line = f"its backup of {words} comes back: {lost}"
         if standby := self.run.stage.volumes[volume].standby:
             line += (
                 f"; quicker: {standby[0]} has a standby of it: put {standby[0]} in volumes.{volume}.hosts, and type: "

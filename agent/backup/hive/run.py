@@ -13,7 +13,7 @@ from agent.backup.config import HiveConfig, Script, ServiceData
 from agent.backup.hive import journal
 from agent.backup.hive.dumps import dump
 from agent.backup.hive.held import held
-from agent.backup.hive.service_revisions import revisions_of
+from agent.backup.hive.service_revision import revision_of
 from agent.backup.hive.suspended import check_not_suspended
 from agent.backup.hive.task_container import (
     container_here,
@@ -143,19 +143,19 @@ class HiveBackup:
         self, service: ServiceData, container: str | None, kind: str, spool: Path
     ) -> dict[str, Any]:
         """Make a generation of a service, with a directory for its dumps."""
-        began = time.monotonic()
+        began, begun = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
         dumps = {}
         for script in service.scripts:
             if not script.volume:
                 dumps[script.name] = self._dump(service, container, script, spool)
-        revision = revisions_of(self.engine, service.name)
+        revision = revision_of(self.engine, service.name)
         content = {
             "format": FORMAT,
             "service": service.name,
             "stage": self.config.stage,
             "host": self.config.host,
             "kind": kind,
-            "begun": datetime.now(UTC).isoformat(timespec="seconds"),
+            "begun": begun,
             "image": self.engine.inspect(container)["Config"]["Image"] if container else "",
             "revision": revision,
             "scripts": {
@@ -172,7 +172,8 @@ class HiveBackup:
             "added": int(summary["data_added"]),
             "seconds": round(time.monotonic() - began, 1),
             "scripts": {script.name: script.entry for script in service.scripts},
-            "revision": {"number": revision["number"], "pinned": revision["pinned"]},
+            "begun": begun,
+            "revision": revision,
         }
         # From then on it is a generation.
         identity = self.restic.identity(str(summary["snapshot_id"]))

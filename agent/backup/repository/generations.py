@@ -30,7 +30,8 @@ class Generation:
         time: When it was made, by that hive's clock.
         arrived: When it arrived here, by this host's.
         kind: `scheduled`, `asked` or `before-restore`.
-        facts: Its seal: bytes, files, added, seconds, scripts, and the revision that the service ran.
+        facts: Its seal: bytes, files, added, seconds, scripts, when it was begun by that hive's clock, and the revision
+            that the service ran.
         places: Hive to the snapshot that has it in that hive's repository.
         notes: Repository and snapshot of each of its notes.
         tests: How its tests ended, the newest last.
@@ -70,6 +71,17 @@ class Generation:
             seconds=self.facts.get("seconds", 0)
         )
 
+    @property
+    def begun(self) -> datetime:
+        """From when on its data may be: its first dump was written then, while what it saved last is as it arrived.
+
+        By this host's clock, where that of the hive was wrong, or one of an older agent, which did not say it.
+        """
+        said = str(self.facts.get("begun") or "")
+        if said and not self.clock_is_wrong:
+            return min(datetime.fromisoformat(said), self.arrived)
+        return self.arrived - timedelta(seconds=self.facts.get("seconds") or 0)
+
     def told(self) -> dict[str, Any]:
         """Return it as the agent tells it."""
         last = self.tests[-1] if self.tests else None
@@ -79,6 +91,7 @@ class Generation:
             "host": self.host,
             "time": self.arrived.isoformat(timespec="seconds"),
             "made": self.time.isoformat(timespec="seconds"),
+            "begun": self.begun.isoformat(timespec="seconds"),
             "kind": self.kind,
             "hives": sorted(self.places),
             "clock_is_wrong": self.clock_is_wrong,

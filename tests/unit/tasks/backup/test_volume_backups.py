@@ -45,6 +45,7 @@ def generation(identity: str, day: int, **more: Any) -> dict[str, Any]:
         "service": "web",
         "host": "hive0",
         "time": f"2026-11-{day}T01:00:00+00:00",
+        "begun": f"2026-11-{day}T00:20:00+00:00",
         "kind": "scheduled",
         "test": None,
         "bytes": 1000,
@@ -125,7 +126,7 @@ def test_the_newest_good_one(site: Site) -> None:
     assert [each.move.backups for each in backups.candidates()] == [{"web": "aa000002"}]
     [line] = backups.lines()
     assert line == (
-        "service web: gets aa000002 of 2026-11-27 01:00, made on hive0, and loses what is since 2026-11-27 01:00; it "
+        "service web: gets aa000002 of 2026-11-27 01:00, made on hive0, and loses what is since 2026-11-27 00:20; it "
         "was never tried (doit verify_backups)"
     )
 

@@ -138,7 +138,7 @@ volume = "data"
 def generation(identity: str, day: int, **more: Any) -> dict[str, Any]:
     """Return a generation as the agent tells it."""
     whole = {"id": identity, "time": f"2026-11-{day}T16:00:40+00:00", "kind": "scheduled", "service": "web"}
-    return {**whole, "test": None, **more}
+    return {**whole, "begun": f"2026-11-{day}T15:10:00+00:00", "test": None, **more}
 
 
 GOOD = generation("aa000001", 26)
@@ -158,7 +158,7 @@ def asked(made: Made, answer: Any, short: str = "hive0") -> HostLosses:
     [
         (
             [GOOD, BAD],
-            "its backup of 2026-11-26 16:00 (aa000001 of web) comes back: what came since is lost",
+            "its backup of 2026-11-26 16:00 (aa000001 of web) comes back: what came since 2026-11-26 15:10 is lost",
             {"data": {"web": "aa000001"}},
         ),
         ([BAD], "last backup: none that is of use (doit backups web)", {}),

@@ -1,6 +1,8 @@
 """The backup of a hive: what stays of one that fails, and of a night in which there was none."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,7 +20,7 @@ from tests.doubles.hive import DB, FILES, Hive
 @pytest.fixture
 def hive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hive:
     """Give a hive whose service has two dumps."""
-    monkeypatch.setattr(run, "revisions_of", lambda *_: {"number": 1, "pinned": None})
+    monkeypatch.setattr(run, "revision_of", lambda *_: {"number": 1, "pinned": None})
     return Hive(tmp_path, (DB, type(DB)("late", backup_command="late", restore_command="load"), FILES))
 
 
@@ -78,3 +80,16 @@ def test_a_night_in_which_another_job_was_at_work(
     assert noted is not None
     assert "backup restore" in noted["error"]
     assert '"kind": "busy"' in capsys.readouterr().out
+
+
+def test_the_seal_has_when_it_was_begun(hive: Hive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the first dump, which is as old as that, however long all of it takes."""
+    at = datetime(2026, 11, 27, 1, tzinfo=UTC)
+    clock = SimpleNamespace(now=lambda _zone: at + timedelta(hours=len(hive.engine.ran)))
+    monkeypatch.setattr(run, "datetime", clock)
+    summary = {"snapshot_id": "aa", "total_bytes_processed": 1, "total_files_processed": 1, "data_added": 1}
+    monkeypatch.setattr(HiveBackup, "_store", lambda *_: summary)
+    assert backup(hive).run(["web"], "scheduled")["failed"] == {}
+    assert hive.engine.ran == ["dump", "late"]
+    [(kind, _, facts)] = hive.repository.notes
+    assert (kind, facts["begun"]) == ("seal", "2026-11-27T01:00:00+00:00")

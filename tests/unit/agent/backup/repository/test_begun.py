@@ -1,0 +1,33 @@
+"""From when on a generation's data is: what came later may not be in it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from agent.backup.repository.generations import Generation
+
+ARRIVED = datetime(2026, 11, 27, 3, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def generation(made: datetime, **facts: Any) -> Generation:
+    """Return one that arrived at 3 o'clock, after two hours."""
+    return Generation(
+        "aa", "web", "hive0", made, ARRIVED, "scheduled", {"seconds": 7200.0, **facts}, {"hive0": "aa"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "begun", "told"),
+    [
+        (ARRIVED - HOUR, "2026-11-27T00:58:00+00:00", "2026-11-27T00:58:00+00:00"),
+        # A clock that was a year ahead; then one that was a minute ahead; then an agent that did not say it.
+        (ARRIVED + 9000 * HOUR, "2027-12-07T00:58:00+00:00", "2026-11-27T01:00:00+00:00"),
+        (ARRIVED, "2026-11-27T03:01:00+00:00", "2026-11-27T03:00:00+00:00"),
+        (ARRIVED - HOUR, None, "2026-11-27T01:00:00+00:00"),
+    ],
+)
+def test_when_it_was_begun(made: datetime, begun: str | None, told: str) -> None:
+    """As the hive's clock says, unless that was wrong: then by the repository host's, and by how long it took."""
+    assert generation(made, begun=begun).told()["begun"] == told
