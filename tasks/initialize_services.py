@@ -5,13 +5,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from model import site as types
-from model.errors import ServiceError
+from model.errors import ServiceError, SkepError
 from model.keys.digest import Inputs, flatten, key_of
 from model.keys.record import FactRecord, ServiceRecord, SwarmRecord, VolumeRecord
 from model.labels import INITIALIZED_LABEL, labels_of
 from tasks.images.ansible_inventory import SiteInventory, inventory_for, play
 from tasks.images.roles import Role
-from tasks.names import initialization_task, service_task, service_volume_tasks, swarm_task
+from tasks.names import initialization_task, service_task, service_volume_tasks, swarm_task, vault_task
 from tasks.phase import Phase
 from tasks.run.context import Run
 from tasks.services.docker_names import docker_names_of
@@ -85,13 +85,20 @@ class Initialization(Step):
 
         Not the service's image: a new one does not undo what was loaded.
         """
-        run, names = self._run, docker_names_of(self._run)
+        run = self._run
         volumes = {
             task.partition(":")[2]: run.state.record(task, VolumeRecord).incarnation for task in self._volumes
         }
         return {
             "service": run.state.record(service_task(self._service_name), ServiceRecord).id,
             **flatten("volumes", volumes),
+            **self._definition(),
+        }
+
+    def _definition(self) -> Inputs:
+        """Return the inputs that are no matter of where the service and its volumes are."""
+        names = docker_names_of(self._run)
+        return {
             # What it may install: a new password must get into the database as well.
             **flatten(
                 "secret",
@@ -122,6 +129,27 @@ class Initialization(Step):
         former = {name: value for name, value in inputs.items() if name not in now}
         former |= flatten("volumes", dict(before))
         return key_of(inputs) if marker == key_of(former) else marker
+
+    def unknown(self, coming: Collection[str]) -> str:
+        """Return why this checkout can't tell the marker of the role as it is today; empty if it can.
+
+        Args:
+            coming: Volumes that are on their way, `NAME@HOST`, and need not be known yet.
+
+        """
+        try:
+            for task in self._volumes:
+                if task.partition(":")[2] not in coming:
+                    self._run.state.record(task, VolumeRecord)
+            self._definition()
+        except KeyError as error:
+            lacks = str(error.args[0])
+            # What is no task is in the vault.
+            task = lacks if ":" in lacks else vault_task(self._run.stage)
+            return f"this checkout has not read {lacks} yet: type doit {task}"
+        except SkepError as error:
+            return str(error)
+        return ""
 
     @property
     def service(self) -> str:

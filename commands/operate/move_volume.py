@@ -28,6 +28,7 @@ from tasks.names import (
     vault_task,
     volume_task,
 )
+from tasks.operate.moved_markers import unknown_markers
 from tasks.operate.moved_volume import MovedVolumes
 from tasks.operate.volume_candidates import BACKUP, Candidate, MoveRefusedError, candidate, together
 from tasks.run.context import Run
@@ -156,6 +157,8 @@ def _moved(run: Run, candidates: Sequence[Candidate], log: Log, heard: Heard) ->
             f"{size_words(volume.contents.size)} in files, go from {volume.source.short} to "
             f"{volume.candidate.target.short}"
         )
+    if problems := unknown_markers(run, moving):
+        raise MoveRefusedError("\n".join(problems))
     for line in backups.lines():
         log(line)
     if not all(each.move.is_copied for each in moving):

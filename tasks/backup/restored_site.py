@@ -262,14 +262,25 @@ class RestoredSite:
         ]
 
     def _mark(self, run: Run) -> None:
-        """Mark the first data of restored services as loaded: it is in what was restored."""
+        """Mark the first data of restored services as loaded: it is in what was restored.
+
+        Raises:
+            HostError: A marker can't be told. No run has loaded anything by then.
+
+        """
         from remote.swarm.services import set_labels
 
         labels: dict[str, dict[str, str | None]] = {}
         run.observer.enabled = True
+        # A marker without what a secret's command prints is that of no run, which would load the first data again.
+        run.secrets.may_run_commands = True
         try:
             for step in initialize_services.steps(run):
                 if isinstance(step, Initialization) and step.service in self._services:
+                    if why := step.unknown(()):
+                        raise HostError(
+                            f"service {step.service}: its first data can't be marked as loaded: {why}"
+                        )
                     labels.setdefault(step.service, {})[step.label] = key_of(step.inputs_now())
         finally:
             run.observer.close()

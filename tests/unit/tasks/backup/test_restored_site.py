@@ -192,6 +192,31 @@ def test_all_of_it_in_its_order(lost: Lost) -> None:
     assert lost.labels == {"web": {f"{INITIALIZED_LABEL}first": key}}
 
 
+def test_a_mark_with_what_a_secrets_command_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked, as by the run that comes next: by another marker that would load first data over what is there."""
+    monkeypatch.setattr(
+        rig, "SITE", rig.SITE.replace("{ generate = 24 }", '{ command = ["echo", "a-long-secret"] }')
+    )
+    lost = Lost(tmp_path, monkeypatch)
+    assert lost.restored() == 0
+    again = lost.made.run()
+    again.secrets.may_run_commands = True
+    steps = {step.task: step for step in initialize_services.steps(again)}
+    key = key_of(steps["initialize_services:web.first"].inputs_now())
+    assert lost.labels == {"web": {f"{INITIALIZED_LABEL}first": key}}
+
+
+def test_a_mark_that_nobody_can_tell(lost: Lost) -> None:
+    """It ends there, with what is to be done; no run that would load first data comes behind it."""
+    lost.run.state.forget("build_volumes:data@hive0")
+    with pytest.raises(
+        HostError, match=r"service web: its first data can't be marked as loaded: this checkout has"
+    ):
+        lost.restored()
+    assert lost.events[-1] == "doit deploy_services"
+    assert lost.journal.read() is not None
+
+
 @pytest.mark.parametrize("at", range(1, len(WHOLE)))
 def test_killed_after_each_step(lost: Lost, at: int) -> None:
     """The same again does all the rest in the same order; what hives had done by then and was noted is not repeated."""
