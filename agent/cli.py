@@ -228,7 +228,7 @@ def _generations(words: Words, output: Output) -> Any:
     config = configuration.repository_config()
     found = listing(config)
     for hive, why in found.unread.items():
-        output.say(f"{hive}: its generations can't be read: {why}")
+        output.say(f"the repository of {hive} can't be read, and its generations are not told: {why}")
     return [each.told() | {"copies": copied_since(config, each.id)} for each in found.generations]
 
 

@@ -41,7 +41,13 @@ class Output:
 
     @contextmanager
     def watching(
-        self, doing: str, done: Callable[[], int], *, of: int = 0, service: str = ""
+        self,
+        doing: str,
+        done: Callable[[], int],
+        *,
+        of: int = 0,
+        service: str = "",
+        pause: float | None = None,
     ) -> Iterator[None]:
         """Tell again and again how far something is, while it is done.
 
@@ -50,12 +56,13 @@ class Output:
             done: Returns the bytes that are done by now; called in a thread of its own, and never afterwards.
             of: Bytes in all; 0 if that is not known.
             service: The service it is done for.
+            pause: Seconds between two looks; by default half a second.
 
         """
         ended = threading.Event()
 
         def watch() -> None:
-            while not ended.wait(_WATCH_PAUSE):
+            while not ended.wait(_WATCH_PAUSE if pause is None else pause):
                 self.progress(doing, done=done(), of=of, service=service)
 
         self.progress(doing, of=of, service=service)

@@ -20,6 +20,8 @@ VERIFIED = "verified"
 """The kind of note that a generation was restored, and found to be of use or not."""
 STANDBY = "standby"
 """The kind of note in a hive's repository that names the generation which is to be kept restored there."""
+ARRIVED = "arrived"
+"""The kind of note in a place off the site that says when generations arrived first; it is of many of them."""
 _NOTE, _OF, _FACTS = "note=", "of=", "facts="
 
 
@@ -27,8 +29,8 @@ def note_tags(kind: str, of: str, facts: Mapping[str, Any]) -> list[str]:
     """Return the tags of a note.
 
     Args:
-        kind: `SEAL`, `VERIFIED` or `STANDBY`.
-        of: The snapshot that it is of.
+        kind: `SEAL`, `VERIFIED`, `STANDBY` or `ARRIVED`.
+        of: The snapshot that it is of; empty of `ARRIVED`.
         facts: What is known; restic's tags can't hold commas, so it is encoded.
 
     """
@@ -44,8 +46,8 @@ def add_note(
     Args:
         restic: The repository.
         host: The hive that the note is of, as restic has it.
-        kind: `SEAL` or `VERIFIED`.
-        of: The snapshot's whole id.
+        kind: `SEAL`, `VERIFIED` or `ARRIVED`.
+        of: The snapshot's whole id; empty of `ARRIVED`.
         facts: What is known.
         directory: A directory of this host's for notes alone.
 

@@ -52,12 +52,18 @@ host, they can't be read."""
         self.loader.setup(params)
         names, flags = with_flags(args, "--json")
         run = site_run(self.loader)
+        unread: list[str] = []
+
+        def hear(host: str, line: Mapping[str, Any]) -> None:
+            if "say" in line:
+                unread.append(f"{host}: {line['say']}")
+
         try:
             if names == [KEY]:
                 return self._key(run)
             backups = SiteBackups(run)
             services = backups.services(names)
-            found = backups.generations(services)
+            found = backups.generations(services, hear)
             standbys = list(backups.standbys(services))
         except SkepError as error:
             sys.stderr.write(f"{run.secrets.redact(str(error))}\n")
@@ -66,7 +72,8 @@ host, they can't be read."""
             run.connections.close()
         if params["as_json"] or "--json" in flags:
             self.outstream.write(json.dumps(found, indent=2) + "\n")
-            return 0
+            sys.stderr.write("".join(f"! {line}\n" for line in unread))
+            return 1 if unread else 0
         copies = tuple(run.stage.site.backup.named_copies) if run.stage.site.backup is not None else ()
         head = (*_HEAD[:-1], *(["OFF SITE"] if copies else []), _HEAD[-1])
         lines = table(
@@ -79,10 +86,12 @@ host, they can't be read."""
         self.outstream.write("".join(f"{line}\n" for line in lines))
         for line in standbys:
             self.outstream.write(f"{line}\n")
+        for line in unread:
+            self.outstream.write(f"! {line}\n")
         for service in services:
-            if not any(each["service"] == service for each in found):
+            if not unread and not any(each["service"] == service for each in found):
                 self.outstream.write(f"! {service}: there is no backup yet (doit backup {service})\n")
-        return 0
+        return 1 if unread else 0
 
     def _key(self, run: Run) -> int:
         """Print the key."""

@@ -1,6 +1,7 @@
 """The generations that a copy off the site has, out of its snapshots. Pure.
 
 The tags are the agent's (`agent/backup/notes.py`); a snapshot of a copy names the one that it is of in `original`.
+Under the name `site` the repository host notes when generations arrived (`agent/backup/repository/arrivals.py`).
 """
 
 import base64
@@ -14,7 +15,7 @@ from model.json_types import Json
 SITE = "site"
 """The service whose generations are the site's own files and its vault."""
 BEFORE_RESTORE = "before-restore"
-_SEAL, _VERIFIED = "seal", "verified"
+_SEAL, _VERIFIED, _ARRIVED = "seal", "verified", "arrived"
 _TOLERANCE = timedelta(hours=1)
 
 
@@ -28,7 +29,7 @@ class CopiedGeneration:
         service: The service.
         stage: The stage; empty for the site's own files.
         host: The hive that made it.
-        time: When it was made, by that hive's clock.
+        time: When it arrived at the repository host, by its clock; where that is not noted, when its hive made it.
         kind: Why.
         size: Bytes when it is restored.
         parts: The names of its parts.
@@ -65,6 +66,7 @@ def copied_generations(snapshots: Iterable[Json]) -> list[CopiedGeneration]:
     data: dict[str, Json] = {}
     seals: dict[str, Json] = {}
     tests: dict[str, list[tuple[str, bool]]] = {}
+    arrived: dict[str, float] = {}
     for each in snapshots:
         tags = _tags(each)
         of = tags.get("of", "")
@@ -72,6 +74,9 @@ def copied_generations(snapshots: Iterable[Json]) -> list[CopiedGeneration]:
             seals[of] = _facts(tags)
         elif tags.get("note") == _VERIFIED:
             tests.setdefault(of, []).append((str(each["time"]), bool(_facts(tags).get("ok"))))
+        elif tags.get("note") == _ARRIVED and each.get("hostname") == SITE:
+            for identity, at in _facts(tags).items():
+                arrived[identity] = min(float(at), arrived.get(identity, float(at)))
         elif "note" not in tags and tags.get("service"):
             data[str(each.get("original", each["id"]))] = each
     found = []
@@ -86,7 +91,11 @@ def copied_generations(snapshots: Iterable[Json]) -> list[CopiedGeneration]:
                 service=tags["service"],
                 stage=tags.get("stage", ""),
                 host=str(each.get("hostname", "")),
-                time=_time(str(each["time"])),
+                time=(
+                    datetime.fromtimestamp(arrived[identity], UTC)
+                    if identity in arrived
+                    else _time(str(each["time"]))
+                ),
                 kind=tags.get("kind", ""),
                 size=int(facts.get("bytes") or 0),
                 parts=tuple(facts.get("scripts") or ()),
@@ -102,8 +111,8 @@ def newest(
 ) -> CopiedGeneration | None:
     """Return the newest generation of a service that no test found fault with, else the newest; None if it has none.
 
-    What was made before a restoration of the service alone is none of them. A copy knows only the clocks of the hives:
-    what one dated into the future, so that it was wrong, is taken where there is nothing else.
+    What was made before a restoration of the service alone is none of them. Where an arrival is not noted, the clock of
+    the hive counts: what that dated into the future, so that it was wrong, is taken where there is nothing else.
 
     Args:
         generations: Those of the copy, the oldest first.

@@ -84,14 +84,18 @@ class SiteBackups:
             )
         return list(names) or known
 
-    def generations(self, services: Sequence[str]) -> list[dict[str, Any]]:
+    def generations(self, services: Sequence[str], heard: Heard | None = None) -> list[dict[str, Any]]:
         """Return the generations of services, the oldest first.
+
+        Args:
+            services: The services.
+            heard: Is told which repositories can't be read, whose generations are missing.
 
         Raises:
             HostError: The repository host can't tell.
 
         """
-        found: list[dict[str, Any]] = self.ask(self.run.stage.repository, "generations")
+        found: list[dict[str, Any]] = self.ask(self.run.stage.repository, "generations", heard=heard)
         return [each for each in found if each["service"] in services]
 
     def chosen(self, service: str, at: str) -> dict[str, Any]:

@@ -197,10 +197,12 @@ def test_a_copy_off_the_site_brings_all_back(place: Place) -> None:
     shutil.rmtree(place.config.root)
     repositories.ensure(place.config)
     assert place.there() == []
+    # They count as they arrived here at first, and not as hives dated them.
     fetch(replace(place.config, copies=copies), "away", Output())
     fetch(replace(place.config, copies=copies), "away", Output())
     found = place.there()
-    assert {each.id for each in found} == set(ids)
+    assert [each.id for each in found] == ids
+    assert [round((time.time() - each.arrived.timestamp()) / DAY) for each in found] == [2, 1]
     assert place.upkeep(copies=copies).keep()["forgotten"] == 0
     [second] = [each for each in place.there() if each.id == ids[1]]
     assert place.rows("hive1", second.places["hive1"]) == "second"
@@ -363,13 +365,13 @@ def test_a_copy_forgets_as_well_once_a_week(place: Place) -> None:
     soon, upkeep = time.time(), place.upkeep(copies=copies)
     assert replace(upkeep, now=lambda: soon).keep()["failed"] == {}
     away = repositories.of_copy(place.config, place.copy)
-    assert len(away.snapshots()) == 8, "four generations with their seals"
+    assert len(away.snapshots()) == 9, "four generations with their seals, and when they arrived"
     assert {each["original"] for each in away.snapshots() if "service=db" in each["tags"]} == set(ids)
     assert replace(upkeep, now=lambda: soon + 6 * DAY).keep()["failed"] == {}
-    assert len(away.snapshots()) == 8
+    assert len(away.snapshots()) == 9
     assert replace(upkeep, now=lambda: soon + 8 * DAY).keep()["failed"] == {}
     assert {each["original"] for each in away.snapshots() if "service=db" in each["tags"]} == set(ids[2:])
-    assert len(away.snapshots()) == 4
+    assert len(away.snapshots()) == 5
 
 
 def test_the_sites_own_files(place: Place) -> None:
@@ -379,13 +381,13 @@ def test_the_sites_own_files(place: Place) -> None:
         place.config, hives={**place.config.hives, "site": "own"}, site={"vault.json": str(vault)}
     )
     repositories.ensure(config)
-    note, staging = place.root / "noted.json", place.root / "staging"
+    notes, staging = place.root / "note", place.root / "staging"
     with pytest.raises(AgentError, match=r"vault\.json is not there yet"):
-        save_site(config, note, staging)
+        save_site(config, notes, staging)
     vault.write_text("first")
-    assert [save_site(config, note, staging) for _ in range(2)] == [1, 0]
+    assert [save_site(config, notes, staging) for _ in range(2)] == [1, 0]
     vault.write_text("second")
-    assert save_site(config, note, staging) == 1
+    assert save_site(config, notes, staging) == 1
     assert not staging.exists()
     found = listing(config).generations
     assert [(each.service, each.host) for each in found] == [("site", "site")] * 2

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent.backup.config import RepositoryConfig
-from agent.backup.repository.repositories import known
+from agent.backup.repository.repositories import each_known
+from agent.backup.restic import Restic
 from agent.host.durable_files import sync
 
 _KINDS = ("snapshots", "index")
@@ -30,12 +31,13 @@ def set_aside(config: RepositoryConfig, now: float, say: Callable[[str], None]) 
         say: Is told what is done.
 
     Raises:
-        AgentError: An index can't be made anew.
-        OSError: A file can't be moved.
+        AgentError: An index can't be made anew, or a file can't be moved; those of the other hives are set aside.
 
     """
     count = 0
-    for hive, restic in known(config).items():
+
+    def mend(hive: str, restic: Restic) -> None:
+        nonlocal count
         found = {kind: _cut_off(config.root / hive / kind, now) for kind in _KINDS}
         if found["index"]:
             # First: killed behind the renaming, nobody would know that the index lacks something.
@@ -51,6 +53,8 @@ def set_aside(config: RepositoryConfig, now: float, say: Callable[[str], None]) 
             if paths:
                 count += len(paths)
                 say(f"{hive}: {len(paths)} files of its {kind} were cut off, and are set aside")
+
+    each_known(config, mend)
     return count
 
 

@@ -1,8 +1,11 @@
 """What copies off the site keep: by the same policy, and never less than the repository host itself has."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from agent.backup.config import Copy, RepositoryConfig
+from agent.backup.repository.arrivals import arrivals, stale_notes
 from agent.backup.repository.generations import Generation, Listing, combined, made_at
 from agent.backup.repository.policy import Stored, kept
 from agent.backup.repository.repositories import of_copy
@@ -24,19 +27,37 @@ def trim(config: RepositoryConfig, copy: Copy, here: Listing, now: datetime) -> 
 
     """
     place = of_copy(config, copy)
-    there = combined({copy.name: [(each, made_at(each)) for each in place.snapshots()]})
-    going = superfluous(config, there, here, now)
-    place.forget([snapshot for each in going for snapshot in (*each.places.values(), *_notes(each))])
+    snapshots = place.snapshots()
+    going = superfluous(config, held(snapshots, copy.name), here, now)
+    gone = {each.id for each in going}
+    stay = {str(each.get("original", each["id"])) for each in snapshots} - gone
+    words = [snapshot for each in going for snapshot in (*each.places.values(), *_notes(each))]
+    place.forget([*words, *stale_notes(snapshots, stay)])
     if going:
         place.prune()
     return len(going)
 
 
+def held(snapshots: Sequence[Mapping[str, Any]], name: str) -> Listing:
+    """Return the generations that a place off the site has. Pure.
+
+    Each counts as it arrived at the repository host, where that is noted there; else by the clock of its hive.
+
+    Args:
+        snapshots: The place's, as restic lists them.
+        name: Its name.
+
+    """
+    noted = arrivals(snapshots)
+    dated = [(each, noted.get(str(each.get("original", each["id"])), made_at(each))) for each in snapshots]
+    return combined({name: dated})
+
+
 def superfluous(config: RepositoryConfig, there: Listing, here: Listing, now: datetime) -> list[Generation]:
     """Return the generations that a copy need not keep. Pure.
 
-    A copy knows no arrivals, only what the hives' clocks said. What the repository host has is therefore never among
-    these: a hive whose clock is wrong pushes nothing out that the policy keeps by the time of its arrival.
+    What the repository host has is never among these: where an arrival is not noted, a hive whose clock is wrong pushes
+    nothing out that the policy keeps by the time of its arrival.
 
     Args:
         config: The repository host's configuration.
@@ -48,7 +69,8 @@ def superfluous(config: RepositoryConfig, there: Listing, here: Listing, now: da
     stay = {each.id for each in here.generations}
     for owner in {each.owner for each in there.generations}:
         mine = [each for each in there.generations if each.owner == owner]
-        stay |= kept([Stored(each.id, each.time, each.kind, each.is_good) for each in mine], config.keep, now)
+        counted = [Stored(each.id, each.arrived, each.kind, each.is_good) for each in mine]
+        stay |= kept(counted, config.keep, now)
     return [each for each in there.generations if each.id not in stay]
 
 

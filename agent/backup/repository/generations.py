@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from agent.backup.config import RepositoryConfig
-from agent.backup.notes import SEAL, VERIFIED, read_note, tag_of
+from agent.backup.notes import ARRIVED, SEAL, VERIFIED, read_note, tag_of
 from agent.backup.repository.brought import believed, brought
 from agent.backup.repository.repositories import arrival, known
 from agent.errors import AgentError, reason_of
@@ -100,19 +100,37 @@ class Generation:
         }
 
 
+@dataclass(frozen=True)
+class Unsealed:
+    """Data that no seal makes a generation.
+
+    Args:
+        hive: The hive whose repository has it.
+        snapshot: Its id there.
+        arrived: When it arrived, by the repository host's clock.
+        is_brought: Whether this host brought it there, so that its seal is in the repository that it is from.
+
+    """
+
+    hive: str
+    snapshot: str
+    arrived: datetime
+    is_brought: bool
+
+
 @dataclass
 class Listing:
     """What the repositories have.
 
     Args:
         generations: All generations, the oldest first.
-        unsealed: Hive and snapshot of each piece of data that no seal makes a generation, with its arrival.
+        unsealed: The data that no seal makes a generation.
         unread: Hive to why its repository can't be read.
 
     """
 
     generations: list[Generation] = field(default_factory=list)
-    unsealed: list[tuple[str, str, datetime]] = field(default_factory=list)
+    unsealed: list[Unsealed] = field(default_factory=list)
     unread: dict[str, str] = field(default_factory=dict)
 
     def one(self, identity: str) -> Generation:
@@ -170,7 +188,9 @@ def combined(snapshots: Mapping[str, Iterable[tuple[Mapping[str, Any], datetime]
             tags = snapshot.get("tags") or []
             note = read_note(tags)
             if note is not None:
-                found_notes.append((hive, snapshot["id"], arrived, note))
+                # Of arrivals only a place off the site knows: one in a hive's repository is that hive's invention.
+                if note[0] != ARRIVED:
+                    found_notes.append((hive, snapshot["id"], arrived, note))
             elif tag_of(tags, "service"):
                 identity = snapshot.get("original", snapshot["id"])
                 data.setdefault(identity, []).append((hive, snapshot, arrived))
@@ -194,7 +214,9 @@ def combined(snapshots: Mapping[str, Iterable[tuple[Mapping[str, Any], datetime]
         # That of the hive that made it, else the first: a copy has only what is noted of its arrival.
         hive, snapshot, arrived = min(places, key=lambda each: ("original" in each[1], each[2]))
         if identity not in seals:
-            result.unsealed += [(place, each["id"], at) for place, each, at in places]
+            result.unsealed += [
+                Unsealed(place, each["id"], at, "original" in each) for place, each, at in places
+            ]
             continue
         tags = snapshot["tags"]
         result.generations.append(

@@ -10,6 +10,7 @@ from typing import Any
 from agent.backup.config import Copy, RepositoryConfig
 from agent.backup.hive.journal import STATE, Journal
 from agent.backup.repository import repositories
+from agent.backup.repository.arrivals import note_arrivals
 from agent.backup.repository.broken_files import lacks_snapshots, set_aside
 from agent.backup.repository.copy_retention import trim
 from agent.backup.repository.generations import Generation, Listing, listing
@@ -118,20 +119,7 @@ class Upkeep:
         return not 0 <= self.now() - done.get(name, 0) <= every
 
     def _each(self, do: Callable[[str, Restic], None]) -> int:
-        """Do something with each hive's repository: one that fails keeps none of the others from it.
-
-        Raises:
-            AgentError: Those that failed, and why.
-
-        """
-        failed = []
-        for hive, restic in repositories.known(self.config).items():
-            try:
-                do(hive, restic)
-            except (AgentError, OSError) as error:
-                failed.append(f"{hive}: {reason_of(error)}")
-        if failed:
-            raise AgentError("; ".join(failed))
+        repositories.each_known(self.config, do)
         return 0
 
     def _unlock(self) -> int:
@@ -140,7 +128,9 @@ class Upkeep:
     def _export(self, copy: Copy, found: Listing) -> int:
         """Copy all generations, with their notes, that a place does not have; return how many."""
         target = repositories.ensure_copy(self.config, copy)
-        there = {str(each.get("original", each["id"])) for each in target.snapshots()}
+        snapshots = target.snapshots()
+        there = {str(each.get("original", each["id"])) for each in snapshots}
+        whole: list[Generation] = []
         count = 0
 
         def export(hive: str, restic: Restic) -> None:
@@ -153,11 +143,19 @@ class Upkeep:
                 self.output.say(f"{copy.name}: copying {len(wanted)} snapshots of {hive}")
                 restic.copy_to(target, wanted)
             count += len(mine)
+            whole.extend(each for each in found.generations if each.home == hive)
 
-        self._each(export)
-        if not found.unread:
-            note = self.status.with_name(OFF_SITE)
-            note_copied(copy, [each.id for each in found.generations], self.now(), note)
+        failed = ""
+        try:
+            self._each(export)
+        except AgentError as error:
+            failed = str(error)
+        arrived = {each.id: each.arrived for each in whole}
+        note = self.status.with_name(OFF_SITE)
+        note_copied(copy, arrived, there, self.now(), note, unknown=bool(failed or found.unread))
+        note_arrivals(target, arrived, snapshots, self.status.with_name("note"))
+        if failed:
+            raise AgentError(failed)
         return count
 
     def _forget(self, found: Listing) -> int:
@@ -173,10 +171,11 @@ class Upkeep:
                     count += 1
                     for hive, snapshot in (*generation.places.items(), *generation.notes):
                         going.setdefault(hive, []).append(snapshot)
-        for hive, snapshot, arrived in found.unsealed:
-            # Its seal may be in the repository that it came from.
-            if now - arrived > _UNSEALED_FOR and not found.unread and not lacks_snapshots(self.config, hive):
-                going.setdefault(hive, []).append(snapshot)
+        for each in found.unsealed:
+            # Its seal may be in the repository that it came from, or have been set aside.
+            may_be_whole = (each.is_brought and found.unread) or lacks_snapshots(self.config, each.hive)
+            if now - each.arrived > _UNSEALED_FOR and not may_be_whole:
+                going.setdefault(each.hive, []).append(each.snapshot)
         self._each(lambda hive, restic: restic.forget(going.get(hive, ())))
         return count
 

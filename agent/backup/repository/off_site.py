@@ -1,6 +1,6 @@
 """Since when places off the site have which generations, as the upkeep notes it: nobody has to ask them for that."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,20 +12,33 @@ OFF_SITE = "off-site.json"
 NOTE = STATE / OFF_SITE
 
 
-def note_copied(copy: Copy, generations: Iterable[str], now: float, note: Path = NOTE) -> None:
-    """Note that a place has all of these generations, whole; what it had before keeps its time.
+def note_copied(
+    copy: Copy,
+    generations: Iterable[str],
+    there: Collection[str],
+    now: float,
+    note: Path = NOTE,
+    *,
+    unknown: bool = False,
+) -> None:
+    """Note that a place has all of these generations, whole; what it had all the time keeps its time.
 
     Args:
         copy: The place.
-        generations: The ids of all generations that the repository host has.
+        generations: The ids of the generations of the repository host that the place has by now.
+        there: The ids that the place had before this upkeep.
         now: Seconds since 1970.
         note: The file.
+        unknown: Whether there may be others, of which nothing is known now: what is noted of them stays.
 
     """
     journal = Journal(note)
     known = journal.read() or {}
     before = _times(known, copy)
-    times = {identity: before.get(identity, int(now)) for identity in generations}
+    times = dict(before) if unknown else {}
+    for identity in generations:
+        # One that the place had lost, and got again, is there since now.
+        times[identity] = before.get(identity, int(now)) if identity in there else int(now)
     if times != before or copy.name not in known:
         journal.write({**known, copy.name: {"repository": copy.repository, "since": times}})
 

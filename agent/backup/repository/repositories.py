@@ -2,11 +2,11 @@
 
 import os
 import pwd
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from agent.backup.config import Copy, RepositoryConfig
 from agent.backup.restic import Restic
-from agent.errors import AgentError
+from agent.errors import AgentError, reason_of
 
 SITE = "site"
 """The repository of the site's own files, and the service that they are kept as."""
@@ -93,3 +93,24 @@ def arrival(config: RepositoryConfig, hive: str, snapshot: str) -> float:
 def known(config: RepositoryConfig) -> Mapping[str, Restic]:
     """Return the repositories that are there, by their hives."""
     return {hive: of_hive(config, hive) for hive in config.hives if (config.root / hive / "config").exists()}
+
+
+def each_known(config: RepositoryConfig, do: Callable[[str, Restic], None]) -> None:
+    """Do something with each hive's repository: one that fails keeps none of the others from it.
+
+    Args:
+        config: The repository host's configuration.
+        do: Takes the hive and its repository.
+
+    Raises:
+        AgentError: Those that failed, and why.
+
+    """
+    failed = []
+    for hive, restic in known(config).items():
+        try:
+            do(hive, restic)
+        except (AgentError, OSError) as error:
+            failed.append(f"{hive}: {reason_of(error)}")
+    if failed:
+        raise AgentError("; ".join(failed))

@@ -5,23 +5,25 @@ import shutil
 from pathlib import Path
 
 from agent.backup.config import RepositoryConfig
-from agent.backup.hive.journal import RUNTIME, STATE, Journal
-from agent.backup.notes import SEAL, add_note, data_tags
+from agent.backup.hive.journal import RUNTIME, STATE
+from agent.backup.notes import SEAL, add_note, data_tags, read_note
+from agent.backup.repository.generations import made_at
 from agent.backup.repository.repositories import SITE, of_hive
+from agent.backup.restic import Restic
 from agent.backup.restic_errors import patiently
 from agent.errors import AgentError
 from agent.host.durable_files import write_json
 
-NOTE = STATE / "site.json"
+NOTES = STATE / "note"
 _FORMAT = 1
 
 
-def save_site(config: RepositoryConfig, note: Path = NOTE, staging: Path = RUNTIME / "backup-site") -> int:
-    """Make a generation of the site's files, unless the last one has the same; return how many were made.
+def save_site(config: RepositoryConfig, notes: Path = NOTES, staging: Path = RUNTIME / "backup-site") -> int:
+    """Make a generation of the site's files, unless the repository's last one has the same; return how many were made.
 
     Args:
         config: The repository host's configuration.
-        note: Where it is noted down what the last one has.
+        notes: A directory of this host's for notes of generations alone.
         staging: The directory in which it is put together, in memory.
 
     Raises:
@@ -33,10 +35,9 @@ def save_site(config: RepositoryConfig, note: Path = NOTE, staging: Path = RUNTI
         if not Path(path).exists():
             raise AgentError(f"{path} is not there yet (doit setup_hosts)")
         digest.update(f"{name}\n".encode() + Path(path).read_bytes())
-    journal = Journal(note)
-    if (journal.read() or {}).get("digest") == digest.hexdigest():
-        return 0
     restic = of_hive(config, SITE)
+    if _last_digest(restic) == digest.hexdigest():
+        return 0
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True, mode=0o700)
     try:
@@ -52,9 +53,21 @@ def save_site(config: RepositoryConfig, note: Path = NOTE, staging: Path = RUNTI
             "added": int(made["data_added"]),
             "seconds": round(float(made["total_duration"]), 1),
             "scripts": {},
+            "digest": digest.hexdigest(),
         }
-        add_note(restic, SITE, SEAL, identity, facts, note.parent / "note")
+        add_note(restic, SITE, SEAL, identity, facts, notes)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    journal.write({"digest": digest.hexdigest()})
     return 1
+
+
+def _last_digest(restic: Restic) -> str:
+    """Return the digest of what the newest generation has, by its seal; empty if there is none."""
+    found = restic.snapshots()
+    there = {each["id"] for each in found} | {each.get("original") for each in found}
+    digests = {}
+    for each in found:
+        note = read_note(each.get("tags") or [])
+        if note is not None and note[0] == SEAL and note[1] in there:
+            digests[made_at(each)] = str(note[2].get("digest", ""))
+    return digests[max(digests)] if digests else ""

@@ -12,6 +12,7 @@ from agent.backup.repository.policy import BEFORE_RESTORE
 from agent.backup.repository.repositories import of_hive
 from agent.backup.restic import Restic
 from agent.backup.restic_errors import patiently
+from agent.errors import AgentError, reason_of
 from agent.host.durable_files import write_json
 
 NOTE = STATE / "standby.json"
@@ -26,26 +27,38 @@ def stand_by(config: RepositoryConfig, found: Listing, note: Path = NOTE) -> int
         note: Where it is written down what each hive was told last.
 
     Raises:
-        AgentError: A repository refuses.
+        AgentError: Repositories refuse; the other hives were told.
 
     """
     journal, count = Journal(note), 0
     told: dict[str, str] = journal.read() or {}
+    failed = []
     for service, hives in config.standby.items():
         newest = _newest(found, service)
         for hive in hives if newest is not None else ():
             key = f"{service}@{hive}"
             if newest is None or told.get(key) == newest.id:
                 continue
-            target = of_hive(config, hive)
-            if hive not in newest.places:
-                note_brought(config, hive, {newest.id: newest.arrived})
-                of_hive(config, newest.home).copy_to(target, [newest.places[newest.home]])
-            _tell(target, hive, newest)
+            try:
+                _give(config, hive, newest)
+            except (AgentError, OSError) as error:
+                failed.append(f"{service} on {hive}: {reason_of(error)}")
+                continue
             told[key] = newest.id
             journal.write(told)
             count += 1
+    if failed:
+        raise AgentError("; ".join(failed))
     return count
+
+
+def _give(config: RepositoryConfig, hive: str, generation: Generation) -> None:
+    """Have a hive have a generation, then know that it is to keep it restored."""
+    target = of_hive(config, hive)
+    if hive not in generation.places:
+        note_brought(config, hive, {generation.id: generation.arrived})
+        of_hive(config, generation.home).copy_to(target, [generation.places[generation.home]])
+    _tell(target, hive, generation)
 
 
 def _tell(target: Restic, hive: str, generation: Generation) -> None:

@@ -7,12 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from agent.backup.config import RepositoryConfig
-from agent.backup.notes import read_note, tag_of
+from agent.backup.notes import ARRIVED, read_note, tag_of
 from agent.backup.repository import repositories
+from agent.backup.repository.arrivals import arrivals
 from agent.backup.repository.brought import note_brought
 from agent.backup.repository.generations import listing, made_at
+from agent.backup.restic import Restic
 from agent.errors import AgentError
 from agent.output import Output
+
+_LOOK_PAUSE = 5.0
+"""Seconds between two looks at a repository's files, of which there may be 100,000s."""
 
 
 def share(config: RepositoryConfig, identity: str, hive: str, output: Output) -> dict[str, Any]:
@@ -38,7 +43,8 @@ def share(config: RepositoryConfig, identity: str, hive: str, output: Output) ->
         source = repositories.of_hive(config, home)
         snapshots = [generation.places[home]]
         note_brought(config, hive, {generation.id: generation.arrived})
-        with _watched(config.root / hive / "data", source.stored_size(snapshots), output, generation.service):
+        total = _stored_size(source, snapshots)
+        with _watched(config.root / hive / "data", total, output, generation.service):
             source.copy_to(target, snapshots)
         generation = listing(config).one(identity)
     return {"id": generation.places[hive]}
@@ -70,6 +76,7 @@ def fetch(
     notes: list[dict[str, Any]] = []
     data: list[dict[str, Any]] = []
     found = source.snapshots()
+    arrived = arrivals(found)
     of_service = {
         str(each.get("original", each["id"]))
         for each in found
@@ -77,6 +84,8 @@ def fetch(
     }
     for snapshot in found:
         note = read_note(snapshot.get("tags") or [])
+        if note is not None and note[0] == ARRIVED:
+            continue
         of = note[1] if note is not None else str(snapshot.get("original", snapshot["id"]))
         if (not service or of in of_service) and (not only or of in only):
             (data if note is None else notes).append(snapshot)
@@ -94,18 +103,25 @@ def fetch(
             )
         for hive, chosen in wanted.items():
             snapshots = list(chosen)
-            arrivals = {str(each.get("original", each["id"])): made_at(each) for each in chosen.values()}
-            note_brought(config, hive, arrivals)
+            firsts = {str(each.get("original", each["id"])): made_at(each) for each in chosen.values()}
+            note_brought(config, hive, {first: arrived.get(first, at) for first, at in firsts.items()})
             output.say(f"{name}: bringing {len(snapshots)} snapshots back to {hive}")
             target = repositories.of_hive(config, hive)
             if some is notes:
                 source.copy_to(target, snapshots)
             else:
-                total = source.stored_size(snapshots)
-                with _watched(config.root / hive / "data", total, output):
+                with _watched(config.root / hive / "data", _stored_size(source, snapshots), output):
                     source.copy_to(target, snapshots)
             brought += len(snapshots)
     return {"brought": brought}
+
+
+def _stored_size(source: Restic, snapshots: Sequence[str]) -> int:
+    """Return the bytes that snapshots take; 0 if that can't be told, which is for the eye alone."""
+    try:
+        return source.stored_size(snapshots)
+    except AgentError:
+        return 0
 
 
 @contextmanager
@@ -114,7 +130,7 @@ def _watched(directory: Path, total: int, output: Output, service: str = "") -> 
 
     Args:
         directory: The data's.
-        total: The bytes that are to come, at most: what is there already does not come.
+        total: The bytes that are to come, at most: what is there already does not come; 0 if that is not known.
         output: Is told.
         service: The service whose data it is; empty for several.
 
@@ -122,9 +138,10 @@ def _watched(directory: Path, total: int, output: Output, service: str = "") -> 
     before = _size(directory)
 
     def come() -> int:
-        return min(max(0, _size(directory) - before), total)
+        grown = max(0, _size(directory) - before)
+        return min(grown, total) if total else grown
 
-    with output.watching("bringing", come, of=total, service=service):
+    with output.watching("bringing", come, of=total, service=service, pause=_LOOK_PAUSE):
         yield
 
 

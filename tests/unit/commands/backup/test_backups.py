@@ -50,6 +50,18 @@ def test_a_service_without_one(tmp_path: Path) -> None:
     assert site.typed(BackupsCommand) == (0, "! web: there is no backup yet (doit backup web)\n")
 
 
+def test_a_repository_that_can_not_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is named, the others' generations are told, and a service is not said to have none; as JSON as well."""
+    site = BackupSite(tmp_path)
+    line = "the repository of hive1 can't be read, and its generations are not told: restic: no index"
+    site.tell({"say": line})
+    site.generations = []
+    assert site.typed(BackupsCommand) == (1, f"! hive2: {line}\n")
+    status, text = site.typed(BackupsCommand, "--json")
+    assert (status, json.loads(text)) == (1, [])
+    assert capsys.readouterr().err == f"! hive2: {line}\n"
+
+
 @pytest.mark.parametrize(
     ("copies", "since", "shown"),
     [

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agent.backup.notes import SEAL, VERIFIED, data_tags, note_tags
-from agent.backup.repository.generations import combined, made_at
+from agent.backup.notes import ARRIVED, SEAL, VERIFIED, data_tags, note_tags
+from agent.backup.repository.copy_retention import held
 from remote.backup.copied_generations import copied_generations, newest
 
 FIRST = datetime(2026, 11, 25, 1, 0, tzinfo=UTC)
@@ -25,6 +25,11 @@ class Snapshots:
             self.all[-1]["original"] = original
         return original or identity
 
+    def arrived(self, times: dict[str, datetime], host: str = "site") -> None:
+        """Add a note of when generations arrived, as the repository host makes it."""
+        self.add(note_tags(ARRIVED, "", {name: at.timestamp() for name, at in times.items()}), 0)
+        self.all[-1]["hostname"] = host
+
     def generation(self, service: str, day: int, kind: str = "scheduled", **tests: bool) -> str:
         """Add a generation that was copied, with its seal; `ok=` is how its test ended a day later."""
         identity = self.add(
@@ -44,14 +49,17 @@ def test_they_are_those_of_the_agent() -> None:
     made.generation("web", 2)
     made.add(data_tags("private", "web", "asked"), 4)
     made.add(["of=x", "note=seal", "facts=broken"], 4)
+    made.generation("late", 5)
+    made.arrived({"late5".ljust(64, "0"): FIRST + timedelta(hours=1)})
 
     found = copied_generations(made.all)
-    agents = combined({"copy": [(each, made_at(each)) for each in made.all]}).generations
+    agents = held(made.all, "copy").generations
 
     assert [(each.id, each.service, each.host, each.kind, each.is_good, each.time) for each in found] == [
-        (each.id, each.service, each.host, each.kind, each.is_good, each.time) for each in agents
+        (each.id, each.service, each.host, each.kind, each.is_good, each.arrived) for each in agents
     ]
     assert [(each.id[:4], each.size, each.parts, each.stage) for each in found] == [
+        ("late", 105, ("db",), "private"),
         ("db10", 101, ("db",), "private"),
         ("web2", 102, ("db",), "private"),
         ("web3", 103, ("db",), "private"),
@@ -67,6 +75,18 @@ def test_the_newest_that_is_of_use() -> None:
     bad = made.generation("db", 1, ok=False)
     found = copied_generations(made.all)
     assert [getattr(newest(found, name), "id", None) for name in ("web", "db", "site")] == [good, bad, None]
+
+
+def test_as_they_arrived() -> None:
+    """A hive's clock that was ahead makes nothing the newest; what anybody but the repository host noted is nothing."""
+    made = Snapshots()
+    wrong, right = made.generation("web", 2), made.generation("web", 1)
+    made.arrived({wrong: FIRST, right: FIRST + timedelta(hours=1)})
+    made.arrived({wrong: FIRST + timedelta(hours=2)})
+    made.arrived({wrong: FIRST + timedelta(hours=2), right: FIRST - timedelta(days=9)}, "hive1")
+    found = newest(copied_generations(made.all), "web", FIRST + timedelta(days=3))
+    assert found is not None
+    assert (found.id, found.time) == (right, FIRST + timedelta(hours=1))
 
 
 def test_a_clock_that_was_ahead() -> None:

@@ -1,14 +1,17 @@
 """What a hive writes of another hive's generations: nothing of it counts."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from agent.backup.config import RepositoryConfig
 from agent.backup.notes import SEAL, VERIFIED, data_tags, note_tags
 from agent.backup.repository.brought import believed, brought, note_brought
 from agent.backup.repository.generations import Listing, combined
-from agent.backup.repository.policy import Stored, kept
+from tests.doubles.hive_repositories import RepositoryHost
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -47,18 +50,38 @@ class Repositories:
         )
 
 
-def test_generations_of_another_hive_push_none_out() -> None:
-    """Seven nights of a hive stay, whatever another one says to have made of the same service."""
-    there = Repositories()
-    nights = [there.generation("hive0", NOON + timedelta(days=n)) for n in range(7)]
+@pytest.mark.parametrize(
+    "lies",
+    [
+        pytest.param(lambda _n: {}, id="generations of its own"),
+        pytest.param(lambda n: {"original": f"{n:064x}"}, id="copies of what was never there"),
+        pytest.param(lambda _n: {"hostname": "hive0"}, id="another hive's name"),
+    ],
+)
+def test_generations_of_another_hive_push_none_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lies: Callable[[int], dict[str, Any]]
+) -> None:
+    """The upkeep leaves a hive its seven nights, whatever another one says to have made of the same service."""
+    host = RepositoryHost(tmp_path, monkeypatch)
+    nights = {host.generation("hive0", NOON + timedelta(days=n)) for n in range(7)}
     for n in range(7):
-        there.generation("hive1", NOON + timedelta(days=n, hours=9))
-    found = there.listing().generations
-    stay: set[str] = set()
-    for owner in {each.owner for each in found}:
-        mine = [Stored(each.id, each.arrived) for each in found if each.owner == owner]
-        stay |= kept(mine, {"daily": 7}, NOON + timedelta(days=7))
-    assert set(nights) <= stay
+        host.generation("hive1", NOON + timedelta(days=n, hours=9), **lies(n))
+    before = host.ids("hive0")
+    result = host.upkeep(NOON + timedelta(days=7), keep={"daily": 7}).keep()
+    assert result["failed"] == {}
+    assert nights <= host.ids("hive0")
+    assert host.ids("hive0") == before
+
+
+def test_a_test_that_another_hive_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no generation forgotten: of one that failed its test the upkeep would make no more than a week's."""
+    host = RepositoryHost(tmp_path, monkeypatch)
+    good = host.generation("hive0", NOON)
+    for n in range(2):
+        host.generation("hive0", NOON + timedelta(days=8 + n))
+    host.note("hive1", VERIFIED, good, {"ok": False}, NOON)
+    host.upkeep(NOON + timedelta(days=10), keep={"last": 3}).keep()
+    assert good in host.ids("hive0")
 
 
 def test_a_copy_that_nobody_made() -> None:
