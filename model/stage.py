@@ -298,7 +298,10 @@ class Stage:
     def backup_secrets(self) -> set[str]:
         """The names of the secrets by which copies of backups leave the site."""
         copies = self.site.backup.copies if self.site.backup is not None else []
-        return {name for copy in copies for name in (*copy.secrets.values(), *copy.files.values())}
+        passwords = {copy.password for copy in copies if copy.password is not None}
+        return passwords | {
+            name for copy in copies for name in (*copy.secrets.values(), *copy.files.values())
+        }
 
     @property
     def labels(self) -> dict[str, str]:

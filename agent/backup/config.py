@@ -147,14 +147,16 @@ class Copy:
 
     Args:
         name: What it is called.
-        repository: restic's word for it.
+        repository: restic's word for it, which may be shown.
         environment: Variables for restic, its credentials among them.
+        address: The same with its login's password; empty if it has none.
 
     """
 
     name: str
     repository: str
     environment: Mapping[str, str]
+    address: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)

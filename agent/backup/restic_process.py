@@ -26,6 +26,8 @@ _MOVED_BYTES, _MOVED_TICKS = 500_000, 100
 _ENDS = 10.0
 _RETRY = re.compile(r"returned error, retrying after (?P<pause>[\w.µ]+): (?P<why>.*)")
 _HASH = re.compile(r"\b([0-9a-f]{10})[0-9a-f]{54}\b")
+_PASSWORD = re.compile(r"(://[^/@:\s]*:)(?!\d+(?:/|$))[^\s\"']*@")
+"""As in skep's `model/backup_address.py`, which the agent can't import."""
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
 
 
@@ -98,9 +100,14 @@ def run(
         watch.join()
     if watch.gave_up:
         raise RepositoryUnreachableError(
-            f"the repository does not answer, or does not take this: {watch.gave_up}"
+            f"the repository does not answer, or does not take this: {without_passwords(watch.gave_up)}"
         )
-    return Ended(status, "".join(said), "".join(watch.errors))
+    return Ended(status, "".join(said), without_passwords("".join(watch.errors)))
+
+
+def without_passwords(text: str) -> str:
+    """Return a text as it may be shown: without the passwords of addresses, which not every restic leaves out."""
+    return _PASSWORD.sub(r"\1***@", text)
 
 
 class _Watch:

@@ -19,11 +19,12 @@ from commands.shared.console import ConsoleLog
 from commands.shared.current_run import site_run
 from commands.shared.holding import INTERRUPTED, holding, interrupted
 from commands.shared.run_again import run_again
+from model.backup_address import has_password, without_passwords
 from model.errors import SkepError
 from model.secrets.secret import Secret
 from model.site_file.load import load, select
 from model.stage import Stage
-from remote.backup.site_copy import KEY_VARIABLE, SiteCopy
+from remote.backup.site_copy import KEY_VARIABLE, LOGIN_VARIABLE, SiteCopy
 from tasks.backup.lost_site import (
     SITE_TOML,
     LostSite,
@@ -76,6 +77,11 @@ class RestoreSite:
         if not copy or unknown:
             why = f"{unknown[0]}= is not known here; " if unknown else ""
             raise InvalidCommand(f"{why}type: {self.program} {USAGE} (docs/backup.md)")
+        if has_password(copy):
+            raise InvalidCommand(
+                f"from={without_passwords(copy)}: others see a password that is typed here: write the user alone, and "
+                f"put the password into {LOGIN_VARIABLE}"
+            )
         directory, log = Path.cwd(), ConsoleLog(self.out)
         try:
             # The journal comes before site.toml.

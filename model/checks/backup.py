@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from model import site as types
 from model import templates
+from model.backup_address import has_password, has_user
 from model.checks.shared import no_secret
 from model.toml_text import key_path, toml_text
 
@@ -129,6 +130,22 @@ def _check_copies(backup: types.Backup, site: types.Site) -> Iterator[str]:
                 yield f"{path}: {variable} is skep's own: take it out (the copies' password is doit backups key)"
         if templates.is_template(copy.repository):
             yield f"{path}.repository: templates are not rendered here: write it out"
+        yield from _check_login(path, copy, site)
+
+
+def _check_login(path: str, copy: types.BackupCopy, site: types.Site) -> Iterator[str]:
+    """Yield the mistakes in how a place's address has a login."""
+    if has_password(copy.repository):
+        yield (
+            f"{path}.repository: has a password in it, which everybody sees who sees site.toml: write the user alone "
+            "(rest:https://USER@HOST/), and password = 'NAME' of a secret in [secrets]"
+        )
+    if copy.password is None:
+        return
+    if copy.password not in site.secrets:
+        yield f"{path}.password: {no_secret(site.secrets)}"
+    if not has_user(copy.repository) and not has_password(copy.repository):
+        yield f"{path}.password: is for repository = 'rest:https://USER@HOST/', which has no user here: write one"
 
 
 def _check_files(

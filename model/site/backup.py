@@ -30,6 +30,16 @@ class BackupCopy(Frozen, frozen=True):
         ),
     ]
     name: Annotated[Label, Meta(description="What it is called; `copy0`, `copy1` by default.")] | None = None
+    password: (
+        Annotated[
+            Name,
+            Meta(
+                description="The secret of `[secrets]` with the password of the user that `repository` names, as in "
+                "`rest:https://user@backup.example/`; skep puts it into the address that restic gets."
+            ),
+        ]
+        | None
+    ) = None
     secrets: Annotated[
         dict[Variable, Name],
         Meta(description="Environment variable of restic's to the secret of `[secrets]` that it has."),

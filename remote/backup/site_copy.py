@@ -9,12 +9,15 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
+from model.backup_address import has_user, with_password, without_passwords
 from model.errors import StateError
 from model.secrets.secret import Secret
 from remote.mother.process import Completed, run
 
 KEY_VARIABLE = "SKEP_BACKUP_PASSWORD"
 """The environment variable that has the key of the backups."""
+LOGIN_VARIABLE = "RESTIC_REST_PASSWORD"
+"""The environment variable that has the password of the user in a place's address, as newer restics call it."""
 _TIMEOUT, _KNOCK = 3600.0, 60.0
 """Seconds: for all that is read, and until a place has to answer."""
 _OTHERS = frozenset(
@@ -73,12 +76,20 @@ class SiteCopy:
         """
         return self._restic("dump", snapshot, path).stdout
 
+    @property
+    def _address(self) -> str:
+        """The place, with the password of its user: restic 0.14 takes none from the environment."""
+        given = self._environment.get(LOGIN_VARIABLE, "")
+        if not given or not has_user(self.repository):
+            return self.repository
+        return with_password(self.repository, Secret(given)).reveal()
+
     def _restic(self, *words: str, timeout: float = _TIMEOUT) -> Completed:
         """Run restic on the copy, which stays as it is: not even a lock is written there."""
         if shutil.which("restic") is None:
             raise StateError("restic is not on this machine, which reads the copy: apt install restic")
         kept = {name: value for name, value in self._environment.items() if name not in _OTHERS}
-        env = {**kept, "RESTIC_REPOSITORY": self.repository, "RESTIC_PASSWORD": self._password.reveal()}
+        env = {**kept, "RESTIC_REPOSITORY": self._address, "RESTIC_PASSWORD": self._password.reveal()}
         done = run(["restic", "--quiet", "--no-lock", "--no-cache", *words], timeout=timeout, env=env)
         if done.ok:
             return done
@@ -93,7 +104,8 @@ class SiteCopy:
             why = f"{done.ending}: {_last(done)}"
         raise StateError(
             f"from={self.repository}: {why}; it is to be restic's word for the place, as repository of "
-            "[[backup.copies]] has it, with the place's credentials in the environment"
+            "[[backup.copies]] has it, with the place's credentials in the environment (the password of a user in it: "
+            f"{LOGIN_VARIABLE})"
         )
 
 
@@ -101,4 +113,4 @@ def _last(done: Completed) -> str:
     """Return why restic gave up: the line that says so, else its last words."""
     lines = [line.strip() for line in done.errors.splitlines() if line.strip()]
     fatal = [line.removeprefix("Fatal: ") for line in lines if line.startswith("Fatal: ")]
-    return (fatal or lines[-1:] or ["restic does not say why"])[0]
+    return without_passwords((fatal or lines[-1:] or ["restic does not say why"])[0])

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.pack import packed
+from model.backup_address import with_password
 from model.checks.backup import saving_services
 from model.errors import ConfigError
 from model.hosts.firewall import BACKUP_PORT
@@ -242,6 +243,11 @@ def _keep_step(stage: Stage, secrets: StageSecrets, sources: BackupSources) -> H
                 {
                     "name": name,
                     "repository": copy.repository,
+                    **(
+                        {"address": with_password(copy.repository, sources.secret(copy.password)).reveal()}
+                        if copy.password is not None
+                        else {}
+                    ),
                     "environment": copy.environment
                     | {
                         variable: sources.secret(secret).reveal() for variable, secret in copy.secrets.items()
@@ -262,14 +268,22 @@ def _keep_step(stage: Stage, secrets: StageSecrets, sources: BackupSources) -> H
         ]
 
     def late_inputs() -> Inputs:
-        return {
-            f"copies.files.{path}": secrets.fingerprint(sources.secret(secret))
-            for path, secret in held.items()
-        } | {
-            f"copies.{name}.secrets.{variable}": secrets.fingerprint(sources.secret(secret))
-            for name, copy in backup.named_copies.items()
-            for variable, secret in copy.secrets.items()
-        }
+        return (
+            {
+                f"copies.files.{path}": secrets.fingerprint(sources.secret(secret))
+                for path, secret in held.items()
+            }
+            | {
+                f"copies.{name}.secrets.{variable}": secrets.fingerprint(sources.secret(secret))
+                for name, copy in backup.named_copies.items()
+                for variable, secret in copy.secrets.items()
+            }
+            | {
+                f"copies.{name}.password": secrets.fingerprint(sources.secret(copy.password))
+                for name, copy in backup.named_copies.items()
+                if copy.password is not None
+            }
+        )
 
     return HostStep(
         name="backup_keep",

@@ -119,7 +119,7 @@ class SiteRestoreJournal:
 
     def write(self, content: SiteRestoration) -> None:
         """Write it, for good."""
-        write_whole(self.path, msgspec.json.format(msgspec.json.encode(content)) + b"\n")
+        write_whole(self.path, msgspec.json.format(msgspec.json.encode(content)) + b"\n", mode=0o600)
 
     def note(self, part: str) -> None:
         """Note that a part is done."""

@@ -29,7 +29,11 @@ def of_hive(config: RepositoryConfig, hive: str) -> Restic:
 def of_copy(config: RepositoryConfig, copy: Copy) -> Restic:
     """Return a repository off the site."""
     return Restic(
-        {**copy.environment, "RESTIC_REPOSITORY": copy.repository, "RESTIC_PASSWORD": config.password}
+        {
+            **copy.environment,
+            "RESTIC_REPOSITORY": copy.address or copy.repository,
+            "RESTIC_PASSWORD": config.password,
+        }
     )
 
 

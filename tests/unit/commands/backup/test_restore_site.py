@@ -210,6 +210,16 @@ def test_who_is_refused(machine: Machine) -> None:
     assert list(machine.directory.iterdir()) == []
 
 
+def test_a_password_in_the_address(machine: Machine) -> None:
+    """It is refused, and not said again, before anything is asked of the place."""
+    with pytest.raises(InvalidCommand) as caught:
+        machine.typed(**{"from": "rest:https://u:hidden@x/"})
+    said = str(caught.value)
+    assert said.startswith("from=rest:https://u:***@x/: ")
+    assert said.endswith("put the password into RESTIC_REST_PASSWORD")
+    assert machine.keys == []
+
+
 def test_the_key_at_the_terminal(machine: Machine) -> None:
     """It is asked for without being shown, where no variable has it; what is typed around it does not count."""
     machine.patch.delenv(KEY_VARIABLE)

@@ -125,6 +125,36 @@ def test_good_files_of_a_place_off_the_site(site_dir: Path) -> None:
     assert select(load(site_dir / "site.toml"), None).backup_secrets == {"s3_key"}
 
 
+@pytest.mark.parametrize(
+    ("place", "problem"),
+    [
+        ('repository = "rest:https://u:hidden@x/"', "repository: has a password in it, which everybody sees"),
+        (
+            'repository = "rest:https://u@x/", password = "no"',
+            "password: takes the name of a secret in [secrets]",
+        ),
+        (
+            'repository = "s3:https://x/y", password = "s3_key"',
+            "password: is for repository = 'rest:https://USER@HOST/', which has no user here: write one",
+        ),
+    ],
+)
+def test_the_login_of_a_place_off_the_site(site_dir: Path, place: str, problem: str) -> None:
+    """A password is a secret of [secrets], of a user who is there; one that is written out is not said again."""
+    found = problems(site_dir, with_backup(f"copies = [{{ {place} }}]\n", after=SECRET))
+
+    assert [line.startswith(f"backup.copies[0].{problem}") for line in found] == [True], found
+    assert "hidden" not in found[0]
+
+
+def test_a_good_login_of_a_place_off_the_site(site_dir: Path) -> None:
+    """Its secret is one of the stage's backups."""
+    place = 'copies = [{ repository = "rest:https://u@x:8000/", password = "s3_key" }]\n'
+    (site_dir / "site.toml").write_text(with_backup(place, after=SECRET))
+
+    assert select(load(site_dir / "site.toml"), None).backup_secrets == {"s3_key"}
+
+
 def test_scripts_need_backup(site_dir: Path) -> None:
     """Otherwise somebody believes that there are backups."""
     start = GOOD.index("[backup]")

@@ -170,6 +170,21 @@ def test_files_for_a_place_off_the_site(secrets: StageSecrets) -> None:
     assert stage.backup_secrets == {"s3_key"}
 
 
+def test_the_login_of_a_place_off_the_site(secrets: StageSecrets) -> None:
+    """Root's file alone has its password, in the address that restic gets; another one makes the step stale."""
+    stage = stage_of(copies=[{"repository": "rest:https://u@x:8000/y", "password": "s3_key"}])
+    step = of_host(stage, stage.repository.short, secrets)["backup_keep"]
+    [file] = [each for each in step.files() if each.path == "/etc/skep/backup-repository.json"]
+    assert (file.mode, isinstance(file.content, Secret)) == (0o600, True)
+    [place] = json.loads(content(step, file.path))["copies"]
+    assert place["repository"] == "rest:https://u@x:8000/y"
+    assert place["address"] == "rest:https://u:the%20key%20of%20the%20bucket@x:8000/y"
+    assert "the%20key" not in json.dumps(step_key(step)[0])
+    other = replace(SOURCES, secret=lambda _name: Secret("another"))
+    changed = of_host(stage, stage.repository.short, secrets, other)["backup_keep"]
+    assert step_key(step)[1] != step_key(changed)[1]
+
+
 def test_no_secret_is_an_input_or_in_a_script(secrets: StageSecrets) -> None:
     """Inputs are kept in state/, where keyed digests of them may be, and scripts show in logs."""
     stage, key = stage_of(), backup_password(secrets)

@@ -33,6 +33,13 @@ def test_parts_are_noted_once(tmp_path: Path) -> None:
     assert journal.read() is None
 
 
+def test_it_is_for_its_owner(tmp_path: Path) -> None:
+    """Others on the machine need not know where the backups are."""
+    path = tmp_path / "journal.json"
+    SiteRestoreJournal(path).write(SiteRestoration("s3:there", {}))
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 def test_one_that_can_not_be_read(tmp_path: Path) -> None:
     """It is said with the way out: nobody knows what is done."""
     path = tmp_path / "journal.json"
