@@ -39,7 +39,7 @@ def time_limit(step: HostStep) -> float:
     return step.timeout + LOCK_WAIT + _UNIT_WAIT
 
 
-def apply_script(step: HostStep, files: Sequence[HostFile], key: str) -> str:
+def apply_script(step: HostStep, files: Sequence[HostFile], key: str, before: str = "") -> str:
     """Return the POSIX shell script that applies a step. Run as root, it prints its changes and nothing else.
 
     It holds the secrets of the step's files: it goes to the shell's standard input and nowhere else.
@@ -48,6 +48,7 @@ def apply_script(step: HostStep, files: Sequence[HostFile], key: str) -> str:
         step: The step.
         files: What `step.files()` returned.
         key: What `step_key` returned.
+        before: Lines that run with the host's lock held, before anything is changed; one that fails ends it there.
 
     """
     if not PLAIN_NAME.fullmatch(step.name):
@@ -61,6 +62,7 @@ def apply_script(step: HostStep, files: Sequence[HostFile], key: str) -> str:
             "{",
             PRELUDE,
             lock(step.name),
+            before,
             f"rm -f {MARKERS}/{step.name}",
             *(_put(file) for file in files),
             step.script,

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from model.errors import HostError, SkepError
 from remote.ssh.ssh_files import now
-from tasks.hosts.stage_vault import copy_on, put_copy
+from tasks.hosts.stage_vault import change_copy, copy_on
 from tasks.run.context import Run
+from tasks.run.vault import Vault
 
 LINE = "nobody has put the key of the backups into a safe yet: doit backups key prints it (docs/backup.md)"
 
@@ -56,7 +57,8 @@ def note_key_shown(run: Run) -> None:
     at work, it takes the note from the repository host.
 
     Raises:
-        HostError: The repository host can't be reached, or has no copy: other checkouts don't know of it.
+        HostError: The repository host can't be reached, has no copy, or a run has written that meanwhile: other
+            checkouts don't know of it.
         StateError: The vault here can't be written.
 
     """
@@ -64,8 +66,11 @@ def note_key_shown(run: Run) -> None:
     if run.state.is_held and not run.secrets.vault.key_shown:
         run.secrets.keep(replace(run.secrets.vault, key_shown=note))
     host = run.stage.repository
-    there = copy_on(run.connections, host, lambda _line: None)
-    if there is None or there.stage != run.secrets.vault.stage:
+    stage = run.secrets.vault.stage
+
+    def noted(there: Vault) -> Vault:
+        return replace(there, key_shown=note) if there.stage == stage and not there.key_shown else there
+
+    there = change_copy(run.connections, host, noted)
+    if there is None or there.stage != stage:
         raise HostError(f"{host.short} has no copy of these secrets of the stage (doit setup_hosts)")
-    if not there.key_shown:
-        put_copy(run.connections, host, replace(there, key_shown=note), lambda _line: None)

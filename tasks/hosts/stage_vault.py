@@ -4,7 +4,8 @@ With the copy state/ can be deleted: a fresh clone reads the secrets back.
 """
 
 import contextlib
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 
 from model.errors import HostError, StateError
 from model.keys.digest import Inputs, flatten
@@ -214,15 +215,22 @@ def _copy_step(fingerprint: str, *files: HostFile) -> HostStep:
     return HostStep(VAULT, {"content": fingerprint}, files=lambda: files)
 
 
-def put_copy(connections: Connections, host: Host, vault: Vault, log: Log) -> None:
+def put_copy(connections: Connections, host: Host, vault: Vault, log: Log, before: str = "") -> None:
     """Have a host keep a copy of the vault.
+
+    Args:
+        connections: The connections.
+        host: The host.
+        vault: The vault.
+        log: Is told what the host says.
+        before: Lines of its script that must end well before anything is changed.
 
     Raises:
         HostError: It does not answer, or can't write it.
 
     """
     step = _copy_step(vault.fingerprint, HostFile(VAULT_FILE, Secret(vault.to_bytes().decode()), 0o600))
-    script = apply_script(step, step.files(), step_key(step)[1])
+    script = apply_script(step, step.files(), step_key(step)[1], before)
     connections.to(host).script(script, timeout=time_limit(step), log=log, label="step vault")
 
 
@@ -233,10 +241,60 @@ def copy_on(connections: Connections, host: Host, log: Log) -> Vault | None:
         HostError: The copy can't be read.
 
     """
-    text = connections.to(host).script(f"cat {VAULT_FILE} 2>/dev/null || true", label="reading the vault")
-    if not text.strip():
+    text = _text_on(connections, host)
+    if not text:
         return None
     log(f"reading the copy of the vault on {host.name}")
+    return _parsed(host, text)
+
+
+def change_copy(connections: Connections, host: Host, change: Callable[[Vault], Vault]) -> Vault | None:
+    """Change the copy of the vault that a host keeps, also where runs elsewhere may be writing it.
+
+    Args:
+        connections: The connections.
+        host: The host.
+        change: Gives what it is to be; the same if nothing is to be written.
+
+    Returns:
+        What the host keeps; None if it keeps none.
+
+    Raises:
+        HostError: It does not answer, the copy can't be read, or somebody wrote another one meanwhile, which stays.
+
+    """
+    text = _text_on(connections, host)
+    if not text:
+        return None
+    there = _parsed(host, text)
+    wanted = change(there)
+    if wanted != there:
+        put_copy(connections, host, wanted, lambda _line: None, _is_still(text))
+    return wanted
+
+
+def _is_still(text: str) -> str:
+    """Return the lines of a host's script that fail if its copy is no longer this one."""
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return f"""\
+printf %s "$(cat {VAULT_FILE})" | sha256sum | grep -q '^{digest} ' || {{
+    fail 'a run has written the stage'"'"'s secrets meanwhile: type the same again'
+}}"""
+
+
+def _text_on(connections: Connections, host: Host) -> str:
+    """Return the file that a host keeps the copy in, without newlines at its end; empty if there is none."""
+    command = f"cat {VAULT_FILE} 2>/dev/null || true"
+    return connections.to(host).script(command, label="reading the vault").rstrip("\n")
+
+
+def _parsed(host: Host, text: str) -> Vault:
+    """Return the vault of a host's copy.
+
+    Raises:
+        HostError: It is none.
+
+    """
     try:
         return Vault.from_bytes(text.encode())
     except StateError as error:

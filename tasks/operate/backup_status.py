@@ -51,7 +51,8 @@ def backup_problems(stage: Stage, reading: SiteReading) -> Iterator[str]:
     every = [job for each in jobs.values() for job in each]
     now = reading.at or time.time()
     due = _due(every, stage.site.backup.schedule)
-    newest = _newest(every)
+    upkeep = jobs.get(stage.repository_short, ())
+    newest = _newest(upkeep)
     for name, service in stage.services.items():
         if not service.backup_scripts:
             continue
@@ -75,10 +76,13 @@ def backup_problems(stage: Stage, reading: SiteReading) -> Iterator[str]:
                 made = datetime.fromisoformat(job["made"]).timestamp()
                 if now - made > 2 * due.period + GRACE:
                     yield f"{kept}: its standby on {short} is {_span(now, made)} old"
-            for part, failure in (job.get("failed") or {}).items():
-                yield f"backups: {part} has failed for {_span(now, failure['since'])} on {short}: {failure['why']}"
-            for copy, why in (job.get("grows") or {}).items():
-                yield f"backups: copy {copy} only grows, since it can't forget: {why}"
+    # A host that was the repository before says nothing more of it.
+    for job in upkeep:
+        for part, failure in (job.get("failed") or {}).items():
+            since = _span(now, failure["since"])
+            yield f"backups: {part} has failed for {since} on {stage.repository_short}: {failure['why']}"
+        for copy, why in (job.get("grows") or {}).items():
+            yield f"backups: copy {copy} only grows, since it can't forget: {why}"
 
 
 def _half_restored(site: str, short: str, reading: HostReading) -> Iterator[str]:

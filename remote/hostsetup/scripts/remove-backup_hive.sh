@@ -5,5 +5,6 @@ systemctl --quiet disable --now skep-backup.timer
 rm -f /etc/systemd/system/skep-backup.timer /etc/systemd/system/skep-backup.service
 rm -f /etc/skep/backup-hive.timer /etc/skep/backup-hive.unit /etc/skep/backup.json
 rm -f /var/lib/skep/backup/schedule.json
+rm -rf /var/lib/skep/backup/status
 rm -rf /etc/skep/backup
 systemctl daemon-reload

@@ -1,6 +1,8 @@
 """Scripts that remove steps and accounts from a host."""
 
+import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -21,3 +23,34 @@ def test_a_marker_goes_last() -> None:
 
     marker = lines.index("rm -f /var/lib/skep/steps/registry")
     assert marker > lines.index('systemctl --quiet disable --now "$its_unit"')
+
+
+@pytest.mark.parametrize(
+    ("step", "stay"),
+    [
+        (
+            "backup_keep",
+            {"restore/web.json", "held.json", "status/web.json", "status/standby-web.json", "schedule.json"},
+        ),
+        (
+            "backup_hive",
+            {"restore/web.json", "held.json", "repository.json", "off-site.json", "standby.json"},
+        ),
+    ],
+)
+def test_a_host_that_has_no_backups_to_see_to_says_nothing_of_them(
+    tmp_path: Path, step: str, stay: set[str]
+) -> None:
+    """How they ended there last would be said for ever; what a killed restoration goes on with stays."""
+    notes = tmp_path / "backup"
+    files = {"repository.json", "off-site.json", "standby.json", "held.json", "schedule.json"}
+    files |= {"restore/web.json", "status/web.json", "status/standby-web.json"}
+    for name in files:
+        (notes / name).parent.mkdir(parents=True, exist_ok=True)
+        (notes / name).touch()
+    lines = [
+        line for line in removal_script(step).splitlines() if re.match("rm .*/var/lib/skep/backup/", line)
+    ]
+    script = "\n".join(lines).replace("/var/lib/skep", str(tmp_path))
+    subprocess.run(["sh", "-eu", "-c", script], check=True)
+    assert {str(path.relative_to(notes)) for path in notes.rglob("*") if path.is_file()} == stay

@@ -2,6 +2,8 @@
 
 import base64
 import re
+import subprocess
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 
 from model.errors import HostError
+from model.secrets.secret import Secret
 from model.secrets.stage_secrets import generate
 from tasks.backup.shown_key import LINE, key_lines, key_shown, note_key_shown
 from tasks.hosts.stage_vault import VAULT_FILE
@@ -32,16 +35,35 @@ class Repository:
 
     def __init__(self, text: str = "") -> None:
         self.text, self.asked = text, 0
+        self.meanwhile = ""
+        """What a run elsewhere writes behind the next look."""
 
     def script(self, text: str, *, label: str, **_words: Any) -> str:
         """Give the copy, or take another one."""
         if label == "reading the vault":
             self.asked += 1
-            return self.text
+            found, self.text, self.meanwhile = self.text, self.meanwhile or self.text, ""
+            return f"{found}\n"
         assert label == "step vault"
+        self._guard(text)
         [vault] = re.findall(rf"put {VAULT_FILE} 0600 <<'END'\n(.*?)\nEND\n", text, re.DOTALL)
         self.text = base64.b64decode(vault).decode()
         return ""
+
+    def _guard(self, script: str) -> None:
+        """Run the lines that look at the copy before it is written over, as the host does."""
+        lines = re.findall(r"^printf %s .*?^}", script, re.DOTALL | re.MULTILINE)
+        assert len(lines) == 1
+        assert (
+            script.index("flock") < script.index(lines[0]) < script.index("rm -f /var/lib/skep/steps/vault")
+        )
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write(self.text)
+            file.flush()
+            words = f'fail() {{ echo "$*" >&2; exit 1; }}\n{lines[0].replace(VAULT_FILE, file.name)}'
+            done = subprocess.run(["sh", "-eu", "-c", words], check=False, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise HostError(done.stderr.strip())
 
 
 @pytest.fixture
@@ -111,6 +133,22 @@ def test_the_first_who_printed_it_stays(made: rig.Made) -> None:
     host = Repository(copy_of(made.run(), key_shown=NOTE))
     note_key_shown(run_of(made, host))
     assert Vault.from_bytes(host.text.encode()).key_shown == NOTE
+
+
+def test_a_run_elsewhere_writes_the_copy(made: rig.Made) -> None:
+    """A secret that it has added stays, and it is said; typed again, both are there."""
+    run = made.run()
+    host = Repository(copy_of(run))
+    added = {**run.secrets.vault.generated, "new": Secret("added")}
+    host.meanwhile = copy_of(run, generated=added)
+    with pytest.raises(
+        HostError, match="a run has written the stage's secrets meanwhile: type the same again"
+    ):
+        note_key_shown(run_of(made, host))
+    note_key_shown(run_of(made, host))
+    kept = Vault.from_bytes(host.text.encode())
+    assert kept.generated == added
+    assert kept.key_shown["by"] == run.stage_lock.who
 
 
 def test_where_nothing_is_asked(made: rig.Made) -> None:

@@ -67,15 +67,23 @@ def job(**changes: Any) -> dict[str, Any]:
             ],
             ["web: for 2 d generation aa could not be tried: its disk is full"],
         ),
-        (
-            [{"done": {}, "failed": {"copy s3": {"why": "restic: no such host", "since": NOW - 7200}}}],
-            ["backups: copy s3 has failed for 2 h on hive0: restic: no such host"],
-        ),
     ],
 )
 def test_what_is_said(jobs: list[dict[str, Any]], expected: list[str]) -> None:
-    """A failure since when, the upkeep's; nothing of a service that is gone, or where no host tells what is due."""
+    """A failure since when; nothing of a service that is gone, or where no host tells what is due."""
     assert problems(hive0=jobs) == expected
+
+
+def test_the_upkeep() -> None:
+    """A failure since when, a copy that grows: of the repository host, and not of one that was it before."""
+    failed = {"copy s3": {"why": "restic: no such host", "since": NOW - 7200}}
+    old = {"done": {}, "failed": failed, "grows": {"s3": "no deletions"}, "newest": {"web": NOW - 9 * DAY}}
+    assert problems(hive3=[old]) == [
+        "backups: copy s3 has failed for 2 h on hive3: restic: no such host",
+        "backups: copy s3 only grows, since it can't forget: no deletions",
+    ]
+    daily = due(first=NOW - 9 * DAY)
+    assert problems(hive0=[old, daily], hive3=[upkeep(web=NOW - 3600)]) == []
 
 
 def due(
@@ -121,13 +129,13 @@ def test_an_old_one(last: int, note: dict[str, Any], said: bool) -> None:  # noq
 )
 def test_one_that_was_never_made(first: int | None, newest: dict[str, int], said: list[str]) -> None:
     """It is missed once it was due; what a hive that is gone has made counts as well."""
-    assert problems(hive0=[due(first=first)], repository=[upkeep(**newest)]) == said
+    assert problems(hive0=[due(first=first)], hive3=[upkeep(**newest)]) == said
 
 
 def test_who_knows_a_service_for_the_longest() -> None:
     """A hive that came later does not put off the time; without the repository host's word nothing is never made."""
     early, late = due(first=NOW - 2 * DAY), due(first=NOW + DAY)
-    assert len(problems(hive0=[late], hive1=[early], repository=[upkeep()])) == 1
+    assert len(problems(hive0=[late], hive1=[early], hive3=[upkeep()])) == 1
     assert problems(hive0=[early], hive1=[late]) == []
 
 
