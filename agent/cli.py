@@ -19,6 +19,7 @@ from agent.backup.hive.service_restore import Restore, where
 from agent.backup.hive.standby import Standbys
 from agent.backup.hive.suspended import resume, suspend
 from agent.backup.hive.verify import Verification
+from agent.backup.notes import BEFORE_RESTORE
 from agent.backup.repository import repositories
 from agent.backup.repository.generations import listing
 from agent.backup.repository.keeping import Upkeep, read_status
@@ -68,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
 
     run = verb("run", _run)
     run.add_argument("--service", action="append", default=[])
-    run.add_argument("--kind", default="scheduled", choices=["scheduled", "asked", "before-restore"])
+    run.add_argument("--kind", default="scheduled", choices=["scheduled", "asked", BEFORE_RESTORE])
     verb("release", _release)
     verb("status", _status)
     verb("schedule", _schedule)

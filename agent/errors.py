@@ -14,7 +14,7 @@ class CommandFailedError(AgentError):
 
 
 class BadDataError(AgentError):
-    """A generation that was restored, and whose data is of no use."""
+    """A generation that was restored, and whose data is broken, as the comparison or a command of the service says."""
 
 
 class BusyError(AgentError):

@@ -22,6 +22,8 @@ STANDBY = "standby"
 """The kind of note in a hive's repository that names the generation which is to be kept restored there."""
 ARRIVED = "arrived"
 """The kind of note in a place off the site that says when generations arrived first; it is of many of them."""
+BEFORE_RESTORE = "before-restore"
+"""The kind of generation that is made of what a restoration takes away."""
 _NOTE, _OF, _FACTS = "note=", "of=", "facts="
 
 

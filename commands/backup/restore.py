@@ -15,10 +15,10 @@ from commands.operate.status_lines import size_words
 from commands.shared.console import ConsoleLog
 from commands.shared.current_run import site_run
 from commands.shared.holding import holding, interrupted
+from model.backup_names import BEFORE_RESTORE, SITE
 from model.errors import HostError, SkepError
 from model.log import Log
 from remote.backup.agent_calls import fetch_archive
-from remote.backup.copied_generations import SITE
 from tasks.backup.site_backups import LATEST, DataHome, SiteBackups
 from tasks.run.context import Run
 
@@ -110,7 +110,7 @@ goes on."""
             )
         # The files that a kill left in the middle are none of the service's; what it ran with since then is.
         if not goes_on or home.is_loading:
-            before = backups.backup([service], progress, "before-restore")
+            before = backups.backup([service], progress, BEFORE_RESTORE)
             if why := before["failed"].get(service):
                 log(f"{service}: what is there now can't be saved: {why}")
                 if get_var("unsaved") != "yes":

@@ -25,7 +25,7 @@ class VerifyBackupsCommand(DoitCmdBase):
     doc_description = """\
 The newest generation of each service, or that of at=, is restored into a container of the service's own image, \
 without a network, on the hive where it runs: dumps by restore_command, then verify_command. Each file is compared \
-with the repository. The running service is not touched. Exit status 1 if one is of no use."""
+with the repository. The running service is not touched. Exit status 1 if a test fails, or can't be made."""
 
     cmd_options = ()
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from model import site as types
 from model import templates
 from model.backup_address import has_password, has_user
+from model.backup_names import SITE
 from model.checks.shared import no_secret
 from model.toml_text import key_path, toml_text
 
-SITE_SERVICE = "site"
 _OWN = ("/etc/skep/", "/var/lib/skep/", "/var/lib/skep-backup/")
 """Directories of the repository host's that skep alone writes to."""
 _FILE = re.compile(r"(/[A-Za-z0-9_.:@+-]+)+")
@@ -50,9 +50,9 @@ def check_backup(site: types.Site) -> Iterator[str]:
             )
         yield from _check_copies(site.backup, site)
     yield from _check_standby(site)
-    if SITE_SERVICE in site.services and site.backup is not None:
+    if SITE in site.services and site.backup is not None:
         yield (
-            f"services.{SITE_SERVICE}: with [backup] the name is taken: backups have the site's own files by it: call "
+            f"services.{SITE}: with [backup] the name is taken: backups have the site's own files by it: call "
             "the service otherwise"
         )
     for name, service in site.services.items():

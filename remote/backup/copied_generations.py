@@ -10,11 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from model.backup_names import BEFORE_RESTORE, SITE
 from model.json_types import Json
 
-SITE = "site"
-"""The service whose generations are the site's own files and its vault."""
-BEFORE_RESTORE = "before-restore"
 _SEAL, _VERIFIED, _ARRIVED = "seal", "verified", "arrived"
 _TOLERANCE = timedelta(hours=1)
 

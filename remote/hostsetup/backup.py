@@ -11,6 +11,7 @@ from typing import Any
 
 from agent.pack import packed
 from model.backup_address import with_password
+from model.backup_names import SITE
 from model.checks.backup import saving_services
 from model.errors import ConfigError
 from model.hosts.firewall import BACKUP_PORT
@@ -29,8 +30,6 @@ from remote.hostsetup.passwords import bcrypted
 AGENT = "/usr/local/lib/skep/agent.pyz"
 SITE_ARCHIVE, VAULT = "/var/lib/skep/site/site.tar.gz", "/var/lib/skep/vault.json"
 """The site's own files on the repository host, which each copy has as well; the second is put there by the vault."""
-SITE = "site"
-"""What the repository and the generations of the site's own files are called, as if it were a hive and a service."""
 LARGEST_SITE = 16 << 20
 """Bytes that the archive of the site's directory may have."""
 _USER = "skep-backup"

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from model.backup_names import SITE
 from model.errors import StateError
 from model.reasons import reason_of
 from model.secrets.backup_passwords import backup_password
 from model.secrets.secret import Secret
-from remote.backup.copied_generations import SITE, CopiedGeneration, copied_generations, newest
+from remote.backup.copied_generations import CopiedGeneration, copied_generations, newest
 from remote.backup.site_copy import KEY_VARIABLE, SiteCopy
 from remote.mother.files import file_errors, write_whole
 from remote.ssh.ssh_files import now

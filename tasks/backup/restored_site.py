@@ -13,13 +13,13 @@ from model.errors import HostError, SkepError
 from model.keys.digest import key_of
 from model.log import Log
 from model.stage import Host, Stage
-from remote.hostsetup.host_step import MARKERS
 from tasks import initialize_services
 from tasks.backup.hive_restoration import HiveRestoration, Parts, parts_of
 from tasks.backup.patient_backups import PatientBackups
 from tasks.backup.restored_services import copy_name, files_host, filled_volumes, lost_pins
 from tasks.backup.site_backups import Heard, SiteBackups
 from tasks.backup.site_restore_journal import ChosenGeneration, SiteRestoreJournal
+from tasks.hosts.stage_vault import was_set_up
 from tasks.hosts.volume_data import has_data
 from tasks.initialize_services import Initialization
 from tasks.names import service_task
@@ -171,7 +171,7 @@ class RestoredSite:
     # -- asking hosts --------------------------------------------------------------------------------------------------
 
     def _suspend(self, run: Run) -> None:
-        """Have no hive save what is not there yet."""
+        """Have no hive back up services whose data is still to be restored."""
         words = [word for name in self._services for word in ("--service", name)]
         for host in self.stage.hives:
             self._ask(run, host, "suspend", *words)
@@ -288,12 +288,6 @@ class RestoredSite:
             _, client = run.connections.manager()
             set_labels(client, service, marks)
             self.log(f"{service}: its first data is in what was restored, and is not loaded again")
-
-
-def was_set_up(run: Run, host: Host) -> bool:
-    """Return whether a run of skep ever set a host up."""
-    command = f"ls {MARKERS} 2>/dev/null || true"
-    return bool(run.connections.to(host).script(command, label="looking for set-up markers").strip())
 
 
 def _id(run: Run, host: Host) -> str:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from model.backup_names import BEFORE_RESTORE
 from model.checks.backup import saving_services
 from model.errors import HostError, SkepError
 from model.stage import Host
@@ -19,8 +20,6 @@ Heard = Callable[[str, Mapping[str, Any]], None]
 """Takes a host's short name and what its agent says."""
 _DAY_LONG = 86_400.0
 LATEST = "latest"
-BEFORE_RESTORE = "before-restore"
-"""The kind of generation that is made of what a restoration takes away."""
 
 
 @dataclass(frozen=True)
@@ -269,7 +268,7 @@ class SiteBackups:
         """Have a generation restored aside, and tried; return what was found of each part.
 
         Raises:
-            HostError: It is of no use, or it can't be tried.
+            HostError: Its test fails, or it can't be tried.
 
         """
         host = self.home(service).host

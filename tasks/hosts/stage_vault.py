@@ -125,7 +125,7 @@ class StageVault(Step):
                     raise HostError(_found_elsewhere(stage, host))
             silent = [host.short for host in self._may_have_registry() if host not in asked]
             # A stage of which nothing was set up has no registry, whoever is not there yet.
-            if silent and any(map(self._was_set_up, asked)):
+            if silent and any(was_set_up(run, host) for host in asked):
                 raise HostError(_not_asked(stage, silent))
             if silent:
                 work.log(
@@ -166,13 +166,6 @@ class StageVault(Step):
             needed += resources[name].needs if name in resources else ()
         # The hosts that go down wait for this task.
         return bool(tasks & run.progress.failed) or goes_down(run, host)
-
-    def _was_set_up(self, host: Host) -> bool:
-        """Return whether a run ever set a host up."""
-        command = f"ls {MARKERS} 2>/dev/null || true"
-        return bool(
-            self._run.connections.to(host).script(command, label="looking for set-up markers").strip()
-        )
 
     def real(self, key: str) -> str | None:
         """Look for the marker of the copy on the host."""
@@ -303,3 +296,9 @@ def _parsed(host: Host, text: str) -> Vault:
             "there as root, as from state/ of another checkout or from a backup; if there is none, remove it there: "
             "what this checkout has, or else new secrets, take its place"
         ) from error
+
+
+def was_set_up(run: Run, host: Host) -> bool:
+    """Return whether a run of skep ever set a host up."""
+    command = f"ls {MARKERS} 2>/dev/null || true"
+    return bool(run.connections.to(host).script(command, label="looking for set-up markers").strip())

@@ -11,7 +11,7 @@ from agent.errors import AgentError
 HEALTH_PATIENCE = 300.0
 """Seconds that a service which has just been started may take to run, and to be healthy."""
 TRIES = 3
-"""Tasks that fail one after another until nobody waits for the next one."""
+"""How many tasks may fail one after another before a start is given up."""
 
 
 def load_generation(restoration: Restoration, generation: str, scripts: tuple[str, ...]) -> dict[str, Any]:

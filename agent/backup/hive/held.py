@@ -32,8 +32,8 @@ def held(
         note: Where it is noted down; by default on this host's disk.
 
     Raises:
-        AgentError: It can't be held, or not be let go, or somebody started it meanwhile, so that its files may not fit
-            together.
+        AgentError: It can't be paused or stopped, or can't be started again; or somebody started it meanwhile, so that
+            its files may not fit together.
 
     """
     if consistency == "none":

@@ -10,6 +10,7 @@ from typing import Any
 
 from agent.backup.config import HiveConfig
 from agent.backup.hive import journal
+from agent.backup.notes import BEFORE_RESTORE
 from agent.errors import AgentError
 
 WHY = "its data is still to be restored (doit restore site)"
@@ -17,7 +18,7 @@ HALF = "it is half restored"
 
 
 def suspend(config: HiveConfig, services: Sequence[str], root: Path = journal.STATE) -> dict[str, Any]:
-    """Have no backup made of services until they are resumed.
+    """Back up no service whose data is still to be restored, until it is resumed.
 
     Args:
         config: The hive's configuration.
@@ -73,7 +74,7 @@ def check_not_suspended(service: str, kind: str, root: Path) -> None:
     """
     if service in (journal.suspended(root).read() or ()):
         raise AgentError(WHY)
-    if kind != "before-restore" and (why := half_restored(service, root)):
+    if kind != BEFORE_RESTORE and (why := half_restored(service, root)):
         raise AgentError(why)
 
 

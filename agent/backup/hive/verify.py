@@ -52,7 +52,7 @@ class Verification:
             `verified`, script to what was found.
 
         Raises:
-            BadDataError: It is of no use, which is noted.
+            BadDataError: The comparison or a command of the service says that its data is broken, which is noted.
             NotTriedError: Nothing runs here that it could be tried with.
             AgentError: Something else kept it from being tried to the end, which says nothing of it.
 

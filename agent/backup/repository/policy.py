@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from agent.backup.notes import BEFORE_RESTORE
+
 PERIODS: Mapping[str, Callable[[datetime], tuple[int, ...]]] = {
     "daily": lambda at: (at.year, at.month, at.day),
     "weekly": lambda at: tuple(at.isocalendar())[:2],
     "monthly": lambda at: (at.year, at.month),
     "yearly": lambda at: (at.year,),
 }
-BEFORE_RESTORE = "before-restore"
 _SAFE = timedelta(days=7)
 """How long what was there before a restoration, or failed its test, is kept besides."""
 
@@ -25,7 +26,7 @@ class Stored:
         id: Its id.
         arrived: When the repository got it, by the repository's own clock, so that no hive's clock counts.
         kind: Why it was made.
-        good: Whether no test found it to be of no use.
+        good: Whether no test of it failed.
 
     """
 

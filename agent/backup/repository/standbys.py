@@ -5,10 +5,9 @@ from pathlib import Path
 
 from agent.backup.config import RepositoryConfig
 from agent.backup.hive.journal import STATE, Journal
-from agent.backup.notes import STANDBY, note_tags
+from agent.backup.notes import BEFORE_RESTORE, STANDBY, note_tags
 from agent.backup.repository.brought import note_brought
 from agent.backup.repository.generations import Generation, Listing
-from agent.backup.repository.policy import BEFORE_RESTORE
 from agent.backup.repository.repositories import of_hive
 from agent.backup.restic import Restic
 from agent.backup.restic_errors import patiently
