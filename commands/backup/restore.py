@@ -70,10 +70,10 @@ goes on."""
                 log(f"{service}: {brought} snapshots came from {copy} to {run.stage.repository.short}")
                 progress.end()
             if into:
-                return self._fetch(backups, backups.chosen(service, at), Path(into), log, progress)
+                return self._fetch(backups, backups.chosen(service, at, progress), Path(into), log, progress)
             if confirm is None:
                 home = backups.home(service)
-                generation = _chosen(backups, service, at, home)
+                generation = _chosen(backups, service, at, home, progress)
                 for line in _plan(run, backups, home, service, generation):
                     log(line)
                 # A part alone must not become the whole service by what is pasted.
@@ -101,7 +101,7 @@ goes on."""
     def _restore(backups: SiteBackups, service: str, at: str, log: Log, progress: AgentProgress) -> int:
         """Make a generation of what is there, then go back."""
         home, script = backups.home(service), get_var("script") or ""
-        generation = _chosen(backups, service, at, home)
+        generation = _chosen(backups, service, at, home, progress)
         goes_on = home.goes_on(generation["id"], script)
         if home.pending and not goes_on and not home.is_loading:
             only = "".join(f" script={name}" for name in home.scripts)
@@ -164,14 +164,18 @@ goes on."""
         return 0
 
 
-def _chosen(backups: SiteBackups, service: str, at: str, home: DataHome) -> dict[str, Any]:
+def _chosen(
+    backups: SiteBackups, service: str, at: str, home: DataHome, progress: AgentProgress
+) -> dict[str, Any]:
     """Return the generation that is meant: `latest` is that of a restoration that has not ended.
+
+    What is said before is which repositories can't be read: the newest generation may be there.
 
     Raises:
         HostError: There is none.
 
     """
-    return backups.chosen(service, home.pending if at == LATEST and home.pending else at)
+    return backups.chosen(service, home.pending if at == LATEST and home.pending else at, progress)
 
 
 def _plan(

@@ -42,7 +42,11 @@ with the repository. The running service is not touched. Exit status 1 if a test
                 raise InvalidCommand(f"at={at} is of one service: name it")
             for service in services:
                 try:
-                    generation = backups.newest(service) if at == LATEST else backups.chosen(service, at)
+                    generation = (
+                        backups.newest(service, progress)
+                        if at == LATEST
+                        else backups.chosen(service, at, progress)
+                    )
                     found = backups.verify(service, generation, progress)
                 except SkepError as error:
                     failed = True

@@ -97,21 +97,22 @@ class SiteBackups:
         found: list[dict[str, Any]] = self.ask(self.run.stage.repository, "generations", heard=heard)
         return [each for each in found if each["service"] in services]
 
-    def chosen(self, service: str, at: str) -> dict[str, Any]:
+    def chosen(self, service: str, at: str, heard: Heard | None = None) -> dict[str, Any]:
         """Return a generation of a service.
 
         Args:
             service: The service.
             at: Its id or the beginning of that; `latest`; or a time of the site's time zone: then the newest that is
                 not younger. `latest` is the newest good one (`newest_good`).
+            heard: As of `generations`.
 
         Raises:
             HostError: There is none.
 
         """
         if at == LATEST:
-            return self.newest_good(service)
-        found = self.generations([service])
+            return self.newest_good(service, heard)
+        found = self.generations([service], heard)
         if not found:
             raise HostError(f"{service}: there is no generation yet (doit backup {service})")
         if (moment := _moment(at, self.zone)) is not None:
@@ -129,26 +130,26 @@ class SiteBackups:
             )
         return named[0]
 
-    def newest(self, service: str) -> dict[str, Any]:
+    def newest(self, service: str, heard: Heard | None = None) -> dict[str, Any]:
         """Return a service's newest generation, whatever its tests said, that is of no kind `before-restore`.
 
         Raises:
             HostError: There is none.
 
         """
-        own = [each for each in self.generations([service]) if each["kind"] != BEFORE_RESTORE]
+        own = [each for each in self.generations([service], heard) if each["kind"] != BEFORE_RESTORE]
         if not own:
             raise HostError(f"{service}: there is no generation yet (doit backup {service})")
         return own[-1]
 
-    def newest_good(self, service: str) -> dict[str, Any]:
+    def newest_good(self, service: str, heard: Heard | None = None) -> dict[str, Any]:
         """Return a service's newest generation that no test found fault with, and that is of no kind `before-restore`.
 
         Raises:
             HostError: There is none.
 
         """
-        found = self.generations([service])
+        found = self.generations([service], heard)
         good = _newest_good(service, found)
         if good is None:
             there = f"; there are: {self._words(found[-5:])}" if found else ""

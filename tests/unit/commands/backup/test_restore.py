@@ -73,6 +73,15 @@ def test_another_sites_name(site: Restored) -> None:
     assert site.changed == []
 
 
+def test_a_repository_that_can_not_be_read(site: Restored) -> None:
+    """It is said before the plan: the newest generation may be there."""
+    site.tell(
+        {"say": "the repository of hive1 can't be read, and its generations are not told: restic: no index"}
+    )
+    _, output = site.restored(at="latest")
+    assert "the repository of hive1 can't be read" in output.split("web: ")[0]
+
+
 def test_what_is_there_is_saved_first(site: Restored) -> None:
     """Then the generation comes to the hive, then the service goes back to it."""
     status, output = site.restored(at="aa", confirm="example")
