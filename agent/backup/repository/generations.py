@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +18,8 @@ SHORT = 8
 _SEALED = ("bytes", "files", "added", "seconds", "scripts", "revision")
 """The facts of a seal."""
 CLOCK_TOLERANCE = timedelta(hours=1)
+_LONGEST = 31 * 86_400.0
+"""Seconds that a backup may take."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,7 @@ class Generation:
     @property
     def clock_is_wrong(self) -> bool:
         """Whether the clock of the hive that made it was off by more than an hour."""
-        return abs(self.arrived - self.time) > CLOCK_TOLERANCE + timedelta(
-            seconds=self.facts.get("seconds", 0)
-        )
+        return abs(self.arrived - self.time) > CLOCK_TOLERANCE + timedelta(seconds=self._seconds)
 
     @property
     def begun(self) -> datetime:
@@ -77,10 +78,19 @@ class Generation:
 
         By this host's clock, where that of the hive was wrong, or one of an older agent, which did not say it.
         """
-        said = str(self.facts.get("begun") or "")
-        if said and not self.clock_is_wrong:
-            return min(datetime.fromisoformat(said), self.arrived)
-        return self.arrived - timedelta(seconds=self.facts.get("seconds") or 0)
+        said: datetime | None = None
+        with suppress(ValueError):
+            said = datetime.fromisoformat(str(self.facts.get("begun")))
+        # A hive may write anything into its seals, also a time without a zone.
+        if said is not None and said.tzinfo is not None and not self.clock_is_wrong:
+            return min(said, self.arrived)
+        return self.arrived - timedelta(seconds=self._seconds)
+
+    @property
+    def _seconds(self) -> float:
+        """How long it took, as its hive says; 0 where that is no such number."""
+        found = self.facts.get("seconds")
+        return found if isinstance(found, int | float) and 0 <= found < _LONGEST else 0.0
 
     def told(self) -> dict[str, Any]:
         """Return it as the agent tells it."""

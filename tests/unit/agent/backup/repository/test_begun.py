@@ -31,3 +31,12 @@ def generation(made: datetime, **facts: Any) -> Generation:
 def test_when_it_was_begun(made: datetime, begun: str | None, told: str) -> None:
     """As the hive's clock says, unless that was wrong: then by the repository host's, and by how long it took."""
     assert generation(made, begun=begun).told()["begun"] == told
+
+
+@pytest.mark.parametrize(
+    "facts", [{"begun": "soon"}, {"begun": "2026-11-27T00:58:00"}, {"seconds": "long"}, {"seconds": 1e300}]
+)
+def test_what_a_hive_makes_up(facts: dict[str, Any]) -> None:
+    """A seal that makes no sense keeps nobody's generations from being told."""
+    told = generation(ARRIVED - HOUR, **facts).told()["begun"]
+    assert told == ("2026-11-27T03:00:00+00:00" if "seconds" in facts else "2026-11-27T01:00:00+00:00")
