@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from moto.server import ThreadedMotoServer
 
 from agent.backup.config import Copy, HiveConfig, RepositoryConfig
 from agent.backup.hive import journal
@@ -238,16 +239,33 @@ def test_a_place_that_only_root_can_read(
     shared_place: Place, word: str, environment: Mapping[str, str]
 ) -> None:
     """What went there comes back, and no file of a hive's repository is ever another user's, a lock neither."""
-    place = shared_place
-    copies = (Copy("away", word.format(root=place.root), environment),)
+    comes_back(shared_place, Copy("away", word.format(root=shared_place.root), environment))
+    assert (shared_place.root / "away").stat().st_uid == 0
+
+
+def test_a_bucket(shared_place: Place) -> None:
+    """What went to `s3:` comes back; moto's server stands in for Amazon's, and asks for no credentials."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        repository = "s3:http://{}:{}/bucket".format(*server.get_host_and_port())
+        comes_back(
+            shared_place,
+            Copy("away", repository, {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key"}),
+        )
+    finally:
+        server.stop()
+
+
+def comes_back(place: Place, copy: Copy) -> None:
+    """Save a generation, copy it to a place, lose the repositories, and make sure that it comes back from there."""
     place.config.root.mkdir()
     repositories.of_hive(place.config, "hive0").init()
     identity = place.save("rows")
     place.config = replace(place.config, user="daemon")
-    config = replace(place.config, copies=copies)
+    config = replace(place.config, copies=(copy,))
     subprocess.run(["chown", "-R", "daemon:", str(config.root)], check=True)  # as the server writes it
-    assert place.upkeep(copies=copies).keep()["failed"] == {}
-    assert (place.root / "away").stat().st_uid == 0
+    assert place.upkeep(copies=config.copies).keep()["failed"] == {}
     shutil.rmtree(config.root)
     repositories.ensure(config)
     assert fetch(config, "away", Output())["brought"] == 2
