@@ -46,10 +46,17 @@ def resolves(site: Example, expected: dict[str, list[str]]) -> None:
         except OSError as error:
             return [] if "code 3" in str(error) else [str(error)]
 
-    def is_so() -> bool:
-        return all(address_of(host, name) == found for name, found in expected.items() for host in HIVES)
+    found: dict[str, dict[str, list[str]]] = {}
 
-    rig.wait_until(is_so, f"all name servers to have {expected}", 90)
+    def is_so() -> bool:
+        found.update({host: {name: address_of(host, name) for name in expected} for host in HIVES})
+        return all(answers == expected for answers in found.values())
+
+    try:
+        # After an outage engines look for each other once a minute; until then an overlay network may be split.
+        rig.wait_until(is_so, f"all name servers to have {expected}", 90)
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {found}") from None
 
 
 def made(site: Example) -> str:
