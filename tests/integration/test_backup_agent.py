@@ -54,6 +54,10 @@ def ask(self, method, path, **options):
             }
             for each in listed
         ]
+    if path == "/configs":
+        assert "skep.name=web" in options["filters"]["label"]
+        config = {"Labels": {"skep.name": "web", "skep.generation": "2"}, "Data": "eyJOYW1lIjogIndlYiJ9"}
+        return [{"CreatedAt": "2026-11-30T01:00:00Z", "Spec": config}]
     if path.startswith("/services/"):
         return {"Spec": {"Labels": {"skep.generation": "2", "skep.pinned": "2"}}}
     return asked(self, method, path, **options)
@@ -299,8 +303,8 @@ def test_files_come_back_as_they_were(hive: Hive) -> None:
     assert sorted(path.name for path in hive.data.parent.iterdir()) == ["_data"]
 
 
-def test_the_services_revision_is_in_it(hive: Hive) -> None:
-    """The one that runs, and the pin, in the generation itself as in its seal."""
+def test_the_services_revisions_are_in_it(hive: Hive) -> None:
+    """The one that runs, the pin, and each specification, in the generation itself; the numbers in its seal."""
     hive.start("web")
     (hive.data / "one").write_text("first\n")
     hive.configure(web=[FILES | {"volume": hive.volume}])
@@ -308,7 +312,8 @@ def test_the_services_revision_is_in_it(hive: Hive) -> None:
     assert made["revision"] == {"number": 2, "pinned": 2}
     words = ["restic", "dump", made["id"], "/generation.json"]
     done = subprocess.run(words, env=hive.env, check=True, capture_output=True, text=True)
-    assert json.loads(done.stdout)["revision"] == {"number": 2, "pinned": 2}
+    [kept] = json.loads(done.stdout)["revision"]["kept"]
+    assert (kept["number"], kept["spec"]) == (2, {"Name": "web"})
 
 
 def test_a_dump_goes_there_and_back(hive: Hive) -> None:

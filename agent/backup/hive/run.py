@@ -13,7 +13,7 @@ from agent.backup.config import HiveConfig, Script, ServiceData
 from agent.backup.hive import journal
 from agent.backup.hive.dumps import dump
 from agent.backup.hive.held import held
-from agent.backup.hive.service_revision import revision_of
+from agent.backup.hive.service_revisions import revisions_of
 from agent.backup.hive.suspended import check_not_suspended
 from agent.backup.hive.task_container import (
     container_here,
@@ -148,7 +148,7 @@ class HiveBackup:
         for script in service.scripts:
             if not script.volume:
                 dumps[script.name] = self._dump(service, container, script, spool)
-        revision = revision_of(self.engine, service.name)
+        revision = revisions_of(self.engine, service.name)
         content = {
             "format": FORMAT,
             "service": service.name,
@@ -173,7 +173,7 @@ class HiveBackup:
             "seconds": round(time.monotonic() - began, 1),
             "scripts": {script.name: script.entry for script in service.scripts},
             "begun": begun,
-            "revision": revision,
+            "revision": {name: revision[name] for name in ("number", "pinned")},
         }
         # From then on it is a generation.
         identity = self.restic.identity(str(summary["snapshot_id"]))

@@ -20,7 +20,7 @@ from tests.doubles.hive import DB, FILES, Hive
 @pytest.fixture
 def hive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hive:
     """Give a hive whose service has two dumps."""
-    monkeypatch.setattr(run, "revision_of", lambda *_: {"number": 1, "pinned": None})
+    monkeypatch.setattr(run, "revisions_of", lambda *_: {"number": 1, "pinned": None, "kept": []})
     return Hive(tmp_path, (DB, type(DB)("late", backup_command="late", restore_command="load"), FILES))
 
 
