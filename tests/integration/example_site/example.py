@@ -21,6 +21,8 @@ HOSTS = (*HIVES, REPOSITORY)
 SERVICES = {"pdnsdb": 1, "powerdns": 3, "proxy": 1}
 ZONE, ZONE_ADDRESS = "example.test", "192.0.2.10"
 REGISTRY = "/var/lib/docker-registry"
+HEALS = 180
+"""Seconds within which an overlay network is whole again: engines look for each other once a minute after an outage."""
 QUICK = """
 image = "proxy"
 endpoint_mode = "dnsrr"
@@ -207,8 +209,7 @@ class Example(Site):
             return not silent
 
         try:
-            # After an outage engines look for each other once a minute; until then an overlay network may be split.
-            rig.wait_until(all_answer, "the services to answer", 90)
+            rig.wait_until(all_answer, "the services to answer", HEALS)
         except AssertionError as error:
             raise AssertionError(f"{error}: {', '.join(silent)}") from None
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests import rig
 from tests.integration import queries
-from tests.integration.example_site.example import HIVES, ZONE, Example
+from tests.integration.example_site.example import HEALS, HIVES, ZONE, Example
 from tests.integration.typed import typed
 
 _TTL = 7
@@ -53,8 +53,7 @@ def resolves(site: Example, expected: dict[str, list[str]]) -> None:
         return all(answers == expected for answers in found.values())
 
     try:
-        # After an outage engines look for each other once a minute; until then an overlay network may be split.
-        rig.wait_until(is_so, f"all name servers to have {expected}", 90)
+        rig.wait_until(is_so, f"all name servers to have {expected}", HEALS)
     except AssertionError as error:
         raise AssertionError(f"{error}: {found}") from None
 
