@@ -437,7 +437,7 @@ class TestInstalls:
             )
 
     def test_what_only_tests_need(self, debian: Machine) -> None:
-        """Vagrant, readers of images, and what makes backups are installed for `setup tox`, and for nothing else."""
+        """Vagrant, readers of images, what makes backups, a browser: for `setup tox`, and for nothing else."""
         debian.has("ssh")
         debian.write_script(debian.bin / "tox", "")
         debian.setup("true")
@@ -448,6 +448,13 @@ class TestInstalls:
             call
             for call in debian.calls
             if call.endswith(" install vagrant vagrant-libvirt xorriso cpio mount e2fsprogs restic rclone")
+        ]
+        (debian.root / "etc/os-release").write_text('NAME="Debian"\nID=debian\n')
+        debian.setup("tox")
+        assert [
+            call
+            for call in debian.calls
+            if call.endswith(" rclone chromium-headless-shell fonts-dejavu-core")
         ]
 
     def test_lists_are_kept(self, debian: Machine) -> None:

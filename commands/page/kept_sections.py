@@ -1,0 +1,109 @@
+"""The sections on what is kept: the phases with what is stale, and the backups."""
+
+from collections.abc import Mapping
+
+from commands.operate.status_lines import size_words
+from commands.page.markup import Markup, el
+from commands.page.pieces import UNKNOWN, moment_of, section, state, table
+from tasks.explain.status import UP_TO_DATE
+from tasks.page.page_data import PageBackup, PageData, PagePhase, PageResource
+
+SHOWN = 12
+"""Resources of a phase that are named at once; the others stand behind a line to open."""
+
+
+def phases_section(page: PageData) -> Markup:
+    """Return the phases as a graph: one after another, with what each comes after and what is stale in it."""
+    numbers = {phase.name: n for n, phase in enumerate(page.phases, 1)}
+    return section(
+        "phases",
+        "How it is built",
+        "The site is built in seven phases, each from what those before it made. What is not up to date any more, "
+        "since something that it is made from changed, is named with the reason; the next run of doit makes it anew.",
+        el("ol", *(_phase(phase, numbers) for phase in page.phases), class_="phases")
+        if page.phases
+        else el("p", "It could not be read."),
+    )
+
+
+def _phase(phase: PagePhase, numbers: Mapping[str, int]) -> Markup:
+    """Return a phase."""
+    total = sum(phase.counts.values())
+    late = [each for each in phase.resources if each.status != UP_TO_DATE]
+    words = ", ".join(f"{count} {status}" for status, count in phase.counts.items()) or "nothing to make"
+    after = ", ".join(f"{numbers[name]} {name}" for name in phase.after if name in numbers)
+    return el(
+        "li",
+        el("h3", phase.name),
+        el("p", phase.purpose, class_="small"),
+        el("p", state(words, is_good=phase.counts.get(UP_TO_DATE, 0) == total)),
+        _bar(phase.counts, total) if total else None,
+        el("p", f"comes after {after}", class_="small") if after else None,
+        _resources(late),
+    )
+
+
+def _bar(counts: Mapping[str, int], total: int) -> Markup:
+    """Return a bar with a piece for each status, which the words beside it say as well."""
+    pieces, x = [], 0.0
+    for status, count in counts.items():
+        width = 100 * count / total
+        pieces.append(el("rect", class_=f"of-{status.replace(' ', '-')}", x=x, y=0, width=width, height=8))
+        x += width
+    return el(
+        "svg", *pieces, class_="bar", viewBox="0 0 100 8", preserveAspectRatio="none", aria_hidden="true"
+    )
+
+
+def _resources(late: list[PageResource]) -> Markup | None:
+    """Return the resources that are not up to date, each with why."""
+    if not late:
+        return None
+    lines = [_resource(each) for each in late]
+    rest = None
+    if len(lines) > SHOWN:
+        rest = el("details", el("summary", f"{len(lines) - SHOWN} more"), el("ul", *lines[SHOWN:]))
+    return el("div", el("ul", *lines[:SHOWN], class_="late"), rest)
+
+
+def _resource(each: PageResource) -> Markup:
+    """Return a resource that is not up to date."""
+    steps = f" ({each.count} steps)" if each.count > 1 else ""
+    reasons = el("ul", *(el("li", reason) for reason in each.reasons)) if each.reasons else None
+    return el("li", el("b", each.name), f": {each.status}{steps}", reasons)
+
+
+def backups_section(page: PageData) -> Markup:
+    """Return the table of backups."""
+    if page.backups is None:
+        body = el("p", "This site has no backups: site.toml has no [backup] (docs/backup.md).", class_="note")
+    elif not page.backups:
+        body = el("p", "No service says what is to be saved of it, or the backups could not be read.")
+    else:
+        head = ("Service", "Newest backup", "Size", "Made on", "There are", "Last restore test")
+        body = table("Backups", head, [_backup(each) for each in page.backups])
+    return section(
+        "backups",
+        "Backups",
+        "A backup is of use if it can be restored, so each is restored aside and tried now and then.",
+        body,
+    )
+
+
+def _backup(each: PageBackup) -> list[str]:
+    """Return a service's row."""
+    if not each.at:
+        return [each.service, state("never backed up", is_good=False), *[UNKNOWN] * 2, "0", UNKNOWN]
+    tested: Markup | str = state("never tried", is_good=False)
+    if each.is_good:
+        tested = el("span", state("restored well, ", is_good=True), moment_of(each.tested))
+    elif each.is_good is False:
+        tested = el("span", state("failed, ", is_good=False), moment_of(each.tested), f": {each.why}")
+    return [
+        each.service,
+        moment_of(each.at),
+        UNKNOWN if each.size is None else size_words(each.size),
+        each.host,
+        str(each.count),
+        tested,
+    ]

@@ -1,0 +1,137 @@
+"""The sections on what the site says by itself: alarms, metrics over time, log lines around what is wrong."""
+
+import json
+
+from commands.operate.status_lines import size_words
+from commands.page.markup import Markup, el, joined
+from commands.page.pieces import UNKNOWN, moment_of, section, state, table
+from tasks.page.page_data import PageAlarm, PageChart, PageData, PageSeries
+
+_OFF = "This site does not watch itself, so nobody is told, and nothing is measured."
+
+
+def alarms_section(page: PageData) -> Markup:
+    """Return the alarms that are raised, the silenced ones last."""
+    if page.alarms is None:
+        body = el("p", _OFF, class_="note")
+    elif not page.alarms:
+        body = el("p", state("No alarm is raised.", is_good=True))
+    else:
+        ordered = sorted(page.alarms, key=lambda alarm: (alarm.is_silenced, alarm.since))
+        head = ("Alarm", "What", "Service", "Host", "Since", "Look with")
+        body = table("Alarms", head, [_alarm(each) for each in ordered])
+    return section(
+        "alarms", "Alarms", "What the site itself has found to be wrong, and told its receivers.", body
+    )
+
+
+def _alarm(alarm: PageAlarm) -> list[str]:
+    """Return an alarm's row."""
+    name = " ".join(filter(None, (alarm.name, f"({alarm.severity})" if alarm.severity else "")))
+    silenced = el("span", " silenced", class_="note") if alarm.is_silenced else None
+    return [
+        joined(name, silenced),
+        alarm.summary or UNKNOWN,
+        alarm.service or UNKNOWN,
+        alarm.host or UNKNOWN,
+        moment_of(alarm.since),
+        el("code", alarm.command) if alarm.command else UNKNOWN,
+    ]
+
+
+def metrics_section(page: PageData) -> Markup:
+    """Return the charts, each with the same in figures below it."""
+    if not page.charts:
+        return section(
+            "metrics",
+            "Metrics over time",
+            "",
+            el("p", _OFF if page.alarms is None else "There are none yet."),
+        )
+    return section(
+        "metrics",
+        "Metrics over time",
+        "Measured every few seconds on each host. Below each chart are the same lines in figures.",
+        el("div", *(_chart(chart) for chart in page.charts), class_="charts"),
+        _data(page.charts),
+    )
+
+
+def _chart(chart: PageChart) -> Markup:
+    """Return a chart's place, which the page's program draws in, and its figures."""
+    rows = [_series(chart, each) for each in chart.series]
+    return el(
+        "figure",
+        el("figcaption", chart.title),
+        el("div", class_="chart", data_chart=chart.name, aria_hidden="true"),
+        table(f"{chart.title}, in figures", ("Line", "Last", "Lowest", "Highest"), rows),
+    )
+
+
+def _series(chart: PageChart, series: PageSeries) -> list[str]:
+    """Return a line in figures."""
+    known = [value for value in series.values if value is not None]
+    if not known:
+        return [series.label, "no data", UNKNOWN, UNKNOWN]
+    last = series.values[-1]
+    return [
+        series.label,
+        "no data" if last is None else figure(last, chart.unit),
+        figure(min(known), chart.unit),
+        figure(max(known), chart.unit),
+    ]
+
+
+def figure(value: float, unit: str) -> str:
+    """Return a value of a chart in words."""
+    if unit == "percent":
+        return f"{value:.0%}"
+    return size_words(value) if unit == "bytes" else f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def _data(charts: tuple[PageChart, ...]) -> Markup:
+    """Return the charts' data for the page's program: as data, which a browser does not run."""
+    data = [
+        {
+            "name": chart.name,
+            "unit": chart.unit,
+            "labels": [each.label for each in chart.series],
+            "data": [chart.times, *(each.values for each in chart.series)],
+        }
+        for chart in charts
+    ]
+    # Within a script nothing is an entity, and `</script>` or `<!--` would end it.
+    words = json.dumps(data, allow_nan=False).replace("<", "\\u003c")
+    return el("script", Markup(words), type="application/json", id="charts")
+
+
+def logs_section(page: PageData) -> Markup | None:
+    """Return the lines of logs around what is wrong; nothing where there are none."""
+    if not page.logs:
+        return None
+    logs = [
+        el(
+            "div",
+            el("h3", each.service),
+            el("p", each.why, class_="small"),
+            el(
+                "pre",
+                el(
+                    "code",
+                    "\n".join(
+                        f"{line.time[:19].replace('T', ' ')} {line.task} | {line.text}" for line in each.lines
+                    ),
+                ),
+                tabindex=0,
+                role="region",
+                aria_label=f"log of {each.service}",
+            ),
+        )
+        for each in page.logs
+    ]
+    return section(
+        "logs",
+        "Log lines around what is wrong",
+        "The last lines that services with a problem wrote. Times are UTC.",
+        *logs,
+    )

@@ -1,0 +1,154 @@
+// What the page does beside standing there: ages of times, one service brought out, charts, and, where `doit web`
+// serves it, asking for itself again. Without it all is there but the charts, whose figures are in tables.
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const fresh = Number(root.dataset.fresh);
+  const every = Number(root.dataset.every || 0);
+  let failing = "";
+
+  // -- ages ------------------------------------------------------------------------------------------------------
+
+  function span(seconds) {
+    for (const [size, unit] of [[86400, "d"], [3600, "h"], [60, "min"]]) {
+      if (seconds >= (unit === "min" ? size : 2 * size)) return `${Math.floor(seconds / size)} ${unit}`;
+    }
+    return `${Math.max(0, Math.floor(seconds))} s`;
+  }
+
+  function showAges() {
+    const now = Date.now() / 1000;
+    for (const time of document.querySelectorAll("time")) {
+      time.dataset.words ||= time.textContent;
+      const passed = now - Date.parse(time.dateTime) / 1000;
+      const words = passed < -60 ? time.dataset.words : `${time.dataset.words} (${span(passed)} ago)`;
+      if (time.textContent !== words) time.textContent = words;
+    }
+    const read = document.querySelector(".read-at time");
+    const age = document.getElementById("age");
+    const passed = now - Date.parse(read.dateTime) / 1000;
+    const words = failing || (passed > fresh ? `This is old: the site may be different now.` : "");
+    if (age.textContent !== words) age.textContent = words;
+    age.hidden = !words;
+  }
+
+  // -- one service brought out -----------------------------------------------------------------------------------
+
+  let chosen = "";
+
+  function bringOut(service) {
+    for (const each of document.querySelectorAll(".picture [data-service], .picture [data-services]")) {
+      const names = (each.dataset.service ?? each.dataset.services).split(" ");
+      each.classList.toggle("faint", Boolean(service) && !names.includes(service));
+    }
+  }
+
+  function showChoice() {
+    const line = document.getElementById("bring-out-line");
+    const choice = document.getElementById("bring-out");
+    if (choice) {
+      line.hidden = false;
+      choice.value = chosen;
+      if (choice.selectedIndex < 0) choice.value = chosen = "";
+      choice.addEventListener("change", () => bringOut(chosen = choice.value));
+    }
+    for (const chip of document.querySelectorAll(".picture [data-service]")) {
+      chip.addEventListener("pointerenter", () => bringOut(chip.dataset.service));
+      chip.addEventListener("pointerleave", () => bringOut(chosen));
+    }
+    bringOut(chosen);
+  }
+
+  // -- charts ----------------------------------------------------------------------------------------------------
+
+  const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3]];
+  let drawn = [];
+
+  function figure(value, unit) {
+    if (value === null || value === undefined) return "–";
+    if (unit === "percent") return `${(100 * value).toFixed(0)}%`;
+    if (unit !== "bytes") return String(Number(value.toFixed(2)));
+    let n = 0;
+    for (; value >= 1000 && n < 4; n++) value /= 1024;
+    return `${value >= 10 || n < 2 ? value.toFixed(0) : value.toFixed(1)}${"BKMGT"[n]}`;
+  }
+
+  function clock(seconds, step) {
+    const at = new Date(1000 * seconds);
+    const two = (number) => String(number).padStart(2, "0");
+    const day = `${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+    const hour = `${two(at.getHours())}:${two(at.getMinutes())}`;
+    return step === undefined ? `${day} ${hour}` : step >= 86400 ? day : hour;
+  }
+
+  function drawCharts() {
+    for (const chart of drawn) chart.destroy();
+    drawn = [];
+    const found = document.getElementById("charts");
+    if (!found) return;
+    const style = getComputedStyle(root);
+    const colour = (name) => style.getPropertyValue(`--${name}`).trim();
+    for (const { name, unit, labels, data } of JSON.parse(found.textContent)) {
+      const place = document.querySelector(`[data-chart="${name}"]`);
+      const axis = { stroke: colour("soft"), grid: { stroke: colour("line"), width: 1 }, ticks: { stroke: colour("line") } };
+      const series = labels.map((label, n) => ({
+        label, stroke: colour(`series-${1 + n % 6}`), width: 2, dash: DASHES[Math.floor(n / 6) % 4], points: { show: false },
+        value: (_, value) => figure(value, unit),
+      }));
+      const options = {
+        width: Math.max(200, place.parentElement.clientWidth), height: 180,
+        scales: { y: { range: (_, low, high) => [Math.min(0, low), unit === "percent" ? Math.max(1, high) : high > 0 ? 1.1 * high : 1] } },
+        axes: [{ ...axis, values: (_, times, _axis, _space, step) => times.map((each) => clock(each, step)) }, { ...axis, size: 56, values: (_, values) => values.map((value) => figure(value, unit)) }],
+        series: [{ label: "at", value: (_, time) => time === null ? "–" : clock(time) }, ...series],
+        cursor: { drag: { x: false, y: false } },
+      };
+      drawn.push(new uPlot(options, data, place));
+    }
+  }
+
+  // -- the page again, where it is served ------------------------------------------------------------------------
+
+  async function renew() {
+    try {
+      const answer = await fetch("/", { cache: "no-store" });
+      if (!answer.ok) throw new Error(`${answer.status}`);
+      const next = new DOMParser().parseFromString(await answer.text(), "text/html");
+      failing = next.documentElement.dataset.failing || "";
+      const opened = [...document.querySelectorAll("details[open]")].map((each) => each.closest("section").id);
+      document.title = next.title;
+      document.querySelector("header").replaceWith(next.querySelector("header"));
+      let isNew = false;
+      for (const section of next.querySelectorAll("main > section")) {
+        const now = document.getElementById(section.id);
+        if (now && now.dataset.html === section.innerHTML) continue;
+        // Whoever is in a section with the keyboard keeps it until he leaves.
+        if (now && now.contains(document.activeElement)) continue;
+        section.dataset.html = section.innerHTML;
+        if (now) now.replaceWith(section);
+        else document.querySelector("main").append(section);
+        if (opened.includes(section.id)) for (const each of section.querySelectorAll("details")) each.open = true;
+        isNew = true;
+      }
+      for (const section of document.querySelectorAll("main > section")) {
+        if (!next.getElementById(section.id) && section.isConnected) section.remove();
+      }
+      if (isNew) show();
+    } catch {
+      failing = "doit web does not answer any more: this is what it said last.";
+    }
+    showAges();
+  }
+
+  function show() {
+    showChoice();
+    drawCharts();
+  }
+
+  show();
+  showAges();
+  setInterval(showAges, 1000);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawCharts);
+  let width = innerWidth;
+  addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; drawCharts(); } });
+  if (every) setInterval(renew, 1000 * every);
+})();

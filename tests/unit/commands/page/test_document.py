@@ -1,0 +1,239 @@
+"""The page as a document: what is in it, what it may load, what is text."""
+
+import base64
+import hashlib
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import combinations, pairwise
+from pathlib import Path
+
+import pytest
+
+from commands.page.document import served, single_file
+from commands.page.markup import el, joined
+from commands.page.picture import NARROW, WIDE, Form, picture
+from commands.page.reading import without_secrets
+from commands.page.running_sections import verdict
+from tasks.page.page_data import PageData
+from tests.page_sites import DEAD_HOST, EMPTY, HOSTILE, LARGE, WELL, MadeUp, whole
+
+VOID = {"meta", "link", "br"}
+
+
+class Parsed(HTMLParser):
+    """A parsed page: its elements, each with its attributes, its parents and its own text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None], tuple[str, ...]]] = []
+        self.texts: list[tuple[str, str]] = []
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep an element."""
+        self.elements.append((tag, dict(attrs), tuple(self._open)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Go up."""
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        """Keep a text."""
+        self.texts.append((self._open[-1] if self._open else "", data))
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        """Return the attributes of all elements of a name."""
+        return [attributes for name, attributes, _ in self.elements if name == tag]
+
+    def ids(self) -> list[str]:
+        """Return all ids."""
+        return [str(attributes["id"]) for _, attributes, _ in self.elements if "id" in attributes]
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> PageData:
+    """Return a page with everything on it."""
+    return whole(DEAD_HOST.page(tmp_path))
+
+
+def test_what_a_site_says_stays_text(page: PageData) -> None:
+    """A log line, an alarm, a service, a host, a reason that look like HTML make no element and no attribute."""
+    hostile = without_secrets(
+        page,
+        lambda words: {"wiki": HOSTILE, "hive0": HOSTILE, "back": HOSTILE, "tables": HOSTILE}.get(
+            words, words
+        ),
+    )
+    parsed, plain = Parsed(single_file(hostile)), Parsed(single_file(page))
+
+    assert [name for name, _, _ in parsed.elements] == [name for name, _, _ in plain.elements]
+    assert not parsed.all("img")
+    assert all(not key.startswith("on") for _, attributes, _ in parsed.elements for key in attributes)
+    shown = [
+        text for tag, text in parsed.texts if "taken" in text and tag in {"th", "pre", "code", "div", "text"}
+    ]
+    assert any('<script>document.title = "taken"</script>' in text for text in shown)
+    assert "\x1b" not in single_file(hostile)
+    assert "\u202e" not in single_file(hostile)
+
+
+def test_metrics_cannot_end_their_script(page: PageData) -> None:
+    """The charts' data stands in a script; a label that ends one, or begins a comment, is data."""
+    series = replace(page.charts[0].series[0], label="</script><!--<script>")
+    text = single_file(replace(page, charts=(replace(page.charts[0], series=(series,)),)))
+
+    assert len(Parsed(text).all("script")) == 3
+    assert "\\u003c/script>" in text
+
+
+def test_a_job_is_a_link_only_if_it_is_an_address(page: PageData) -> None:
+    """`javascript:` and the like are none."""
+    deployed = page.services[0].deployed
+    assert deployed is not None
+
+    def links(job: str) -> list[str | None]:
+        service = replace(page.services[0], deployed=replace(deployed, job=job))
+        text = single_file(replace(page, services=(service,)))
+        return [each["href"] for each in Parsed(text).all("a") if not str(each["href"]).startswith("#")]
+
+    assert links("https://ci.example/7") == ["https://ci.example/7"]
+    assert links("javascript:alert(1)") == []
+
+
+def test_one_file_loads_nothing(page: PageData) -> None:
+    """Its policy allows the style and the programs that are in it, by their digests, and nothing else."""
+    text = single_file(page)
+    parsed = Parsed(text)
+    policy = next(each["content"] for each in parsed.all("meta") if "http-equiv" in each)
+    inside = re.findall(r"<(style|script)>(.*?)</\1>", text, re.DOTALL)
+    digests = [
+        f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+        for _, content in inside
+    ]
+
+    assert [name for name, _ in inside] == ["style", "script", "script"]
+    assert policy == (
+        f"default-src 'none'; style-src {digests[0]}; script-src {digests[1]} {digests[2]}; base-uri 'none'; "
+        "form-action 'none'"
+    )
+    assert all("style" not in attributes and "src" not in attributes for _, attributes, _ in parsed.elements)
+    assert not parsed.all("link")
+    assert not re.search(r"url\(|@import", inside[0][1])
+
+
+def test_what_is_served_has_no_program_inside(page: PageData) -> None:
+    """Style and programs are files of the same server; only data stands in the page."""
+    parsed = Parsed(served(page, 5.0))
+
+    assert [each.get("src") or each.get("type") for each in parsed.all("script")] == [
+        "application/json",
+        "/uPlot.iife.min.js",
+        "/page.js",
+    ]
+    assert not parsed.all("style")
+    assert parsed.all("html")[0]["data-every"] == "5"
+
+
+@pytest.mark.parametrize("site", [WELL, DEAD_HOST, EMPTY, LARGE], ids=["well", "dead host", "empty", "large"])
+def test_everybody_can_find_their_way(site: MadeUp, tmp_path: Path) -> None:
+    """A language, one first heading, no level left out, landmarks, named sections and pictures, links that lead."""
+    page = whole(site.page(tmp_path)) if site.services else site.page(tmp_path)
+    parsed = Parsed(single_file(page))
+    ids = parsed.ids()
+    levels = [int(name[1]) for name, _, _ in parsed.elements if re.fullmatch(r"h\d", name)]
+
+    assert parsed.all("html")[0]["lang"] == "en"
+    assert len(ids) == len(set(ids))
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    for landmark in ("header", "nav", "main", "footer"):
+        assert len(parsed.all(landmark)) == 1
+    for _, attributes, _ in parsed.elements:
+        for key in ("aria-labelledby", "for"):
+            assert set(str(attributes.get(key) or "").split()) <= {*ids}, attributes
+    assert all(attributes.get("aria-labelledby") for attributes in parsed.all("section"))
+    assert all(
+        attributes.get("role") == "img" or attributes.get("aria-hidden") == "true"
+        for attributes in parsed.all("svg")
+    )
+    assert {str(each["href"])[1:] for each in parsed.all("a") if str(each["href"]).startswith("#")} <= {*ids}
+    assert len(parsed.all("caption")) == len(parsed.all("table"))
+
+
+def test_a_picture_says_in_words_what_it_shows(page: PageData) -> None:
+    """Which host has what, and which does not answer."""
+    text = str(picture(page, WIDE))
+
+    assert "hive0 has proxy, wiki, database. hive1, which does not answer, has proxy, mail. " in text
+    assert "no host yet has search</desc>" in text
+
+
+@pytest.mark.parametrize("form", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("site", [DEAD_HOST, LARGE], ids=["dead host", "large"])
+def test_nothing_in_a_picture_lies_on_something_else(site: MadeUp, form: Form, tmp_path: Path) -> None:
+    """Chips and volumes of a host have places of their own, within their host, and hosts one below the other."""
+    text = str(picture(site.page(tmp_path), form))
+    width = float(re.search(r'viewBox="0 0 (\d+)', text)[1])  # type: ignore[index]
+    bottom = 0.0
+    for part in text.split('<g class="host')[1:]:
+        left, top = (
+            float(each)
+            for each in re.search(r"translate\(([\d.]+) ([\d.]+)\)", part).groups()  # type: ignore[union-attr]
+        )
+        box_width, height = (
+            float(each)
+            for each in re.search(r'class="box" width="([\d.]+)" height="([\d.]+)"', part).groups()  # type: ignore[union-attr]
+        )
+        assert top >= bottom
+        assert left + box_width <= width
+        bottom = top + height
+        chips = [
+            (float(x), float(y), float(wide), 42.0)
+            for x, y, wide in re.findall(
+                r'class="chip [^>]*translate\(([\d.]+) ([\d.]+)\)"><title>[^<]*</title>'
+                r'<rect class="box" width="([\d.]+)"',
+                part,
+            )
+        ]
+        assert chips
+        for one, other in combinations(chips, 2):
+            assert (
+                one[0] + one[2] <= other[0]
+                or other[0] + other[2] <= one[0]
+                or one[1] + one[3] <= other[1]
+                or other[1] + other[3] <= one[1]
+            )
+        assert all(y + tall < height and x + wide < box_width for x, y, wide, tall in chips)
+
+
+def test_the_verdict_counts_what_is_wrong_and_what_alarms(page: PageData) -> None:
+    """A silenced alarm is none; nobody can tell where no host answers, and a site that is not made is not well."""
+    assert verdict(page) == (f"{len(page.problems) + 1} things are wrong", False)
+    assert verdict(replace(page, problems=(), alarms=None)) == ("All is well", True)
+    assert verdict(replace(page, can_tell=False))[1] is False
+    assert verdict(replace(page, is_made=False)) == ("Not built yet, as far as this checkout knows", False)
+
+
+def test_no_secret_in_any_part(page: PageData) -> None:
+    """Every text of the data is redacted, however deep it lies."""
+    lines = replace(page.logs[0], lines=(replace(page.logs[0].lines[0], text="password hunter2"),))
+    shown = without_secrets(replace(page, logs=(lines,)), lambda text: text.replace("hunter2", "[redacted]"))
+
+    assert shown.logs[0].lines[0].text == "password [redacted]"
+    assert "hunter2" not in single_file(shown)
+    assert shown.hosts == page.hosts
+
+
+def test_elements_escape_all_but_pieces() -> None:
+    """Text and attributes are escaped; what is a piece already is not, and what is None is left out."""
+    assert el("p", "a < b", el("b", "&"), None, title='"x"', hidden=True, lang=None, data_n=1.50) == (
+        '<p title="&quot;x&quot;" hidden data-n="1.5">a &lt; b<b>&amp;</b></p>'
+    )
+    assert el("p", "a", class_="b") == '<p class="b">a</p>'
+    assert joined("\x00\u202e") == "\ufffd\ufffd"

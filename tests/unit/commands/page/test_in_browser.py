@@ -1,0 +1,178 @@
+"""The page in a real browser: drawn, quiet, readable in light and dark and on a phone, usable by keyboard."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from commands.page.document import single_file
+from tests.chromium import Chromium, program
+from tests.page_sites import DEAD_HOST, DEPLOYING, EMPTY, LARGE, WELL, whole
+
+SITES = {"well": WELL, "dead-host": DEAD_HOST, "deploying": DEPLOYING, "empty": EMPTY, "large": LARGE}
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(program() is None, reason="no Chromium here; ./setup tox installs it on Debian"),
+]
+CONTRAST = """
+(() => {
+  const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  const parts = (colour) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    return canvas.getImageData(0, 0, 1, 1).data;
+  };
+  const light = (colour) => {
+    const [r, g, b] = [...parts(colour)].slice(0, 3).map((part) => {
+      const c = part / 255;
+      return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const paper = (element) => {
+    for (let each = element; each; each = each.parentElement) {
+      if (each instanceof SVGElement) {
+        const box = each !== element && each.querySelector(":scope > .box");
+        if (box) return getComputedStyle(box).fill;
+      } else {
+        const colour = getComputedStyle(each).backgroundColor;
+        if (parts(colour)[3] === 255) return colour;
+      }
+    }
+    return "white";
+  };
+  const bad = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((each) => each.nodeType === 3 && each.data.trim());
+    if (!own || !element.checkVisibility() || element.closest("title, desc, script, option")) continue;
+    const style = getComputedStyle(element);
+    const pair = [light(element instanceof SVGElement ? style.fill : style.color), light(paper(element))];
+    const ratio = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+    if (ratio < 4.5) bad.push(`${element.tagName} ${element.className.baseVal ?? element.className}: ${ratio}`);
+  }
+  return bad;
+})()
+"""
+"""Texts that have less contrast than WCAG 2.2 (1.4.3, AA) wants for letters of every size."""
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the address of each site's page."""
+    directory = tmp_path_factory.mktemp("pages")
+    addresses = {}
+    for name, site in SITES.items():
+        page = site.page(directory)
+        path = directory / f"{name}.html"
+        path.write_text(single_file(whole(page) if site.services else page))
+        addresses[name] = path.as_uri()
+    return addresses
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    """Return a browser."""
+    with Chromium.started(tmp_path_factory.mktemp("browser")) as started:
+        yield started
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+@pytest.mark.parametrize("name", SITES)
+def test_a_page_fits_and_complains_of_nothing(
+    browser: Chromium, pages: dict[str, str], name: str, width: int
+) -> None:
+    """Nothing is wider than the window, nothing is refused by its policy, and one form of the picture is shown."""
+    browser.open(pages[name], width=width)
+
+    assert browser.complaints == []
+    assert browser.value("document.documentElement.scrollWidth") <= width
+    forms = browser.value(
+        "[...document.querySelectorAll('.picture')].filter((e) => e.checkVisibility()).length"
+    )
+    assert forms == 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_has_contrast(browser: Chromium, pages: dict[str, str], scheme: str) -> None:
+    """In light and dark, the picture's texts as well."""
+    browser.open(pages["dead-host"], scheme=scheme)
+
+    assert browser.value("getComputedStyle(document.documentElement).backgroundColor") == (
+        "rgb(255, 255, 255)" if scheme == "light" else "rgb(20, 23, 28)"
+    )
+    assert browser.value(CONTRAST) == []
+
+
+def test_charts_are_drawn(browser: Chromium, pages: dict[str, str]) -> None:
+    """One canvas for each chart, within its place, anew when it gets dark."""
+    browser.open(pages["dead-host"])
+
+    assert browser.value("document.querySelectorAll('.chart canvas').length") == 2
+    assert browser.value("document.querySelector('.chart canvas').clientWidth") > 300
+    assert browser.value("document.querySelectorAll('.u-legend .u-series').length") == 8
+
+
+def test_what_a_site_says_is_not_run(browser: Chromium, pages: dict[str, str]) -> None:
+    """The script in an alarm and in a log line is shown as text."""
+    browser.open(pages["dead-host"])
+
+    assert browser.value("document.title").startswith("✕ example, stage private")
+    assert "<script>document.title" in browser.value("document.querySelector('#logs pre').textContent")
+    assert browser.value("document.images.length") == 0
+
+
+def test_an_old_page_says_so(browser: Chromium, pages: dict[str, str]) -> None:
+    """By the reader's clock; times have their age beside them."""
+    browser.open(pages["well"])
+
+    assert browser.value("document.getElementById('age').checkVisibility()") is True
+    assert "old" in browser.value("document.getElementById('age').textContent")
+    assert " ago)" in browser.value("document.querySelector('.read-at time').textContent")
+
+
+def test_by_keyboard(browser: Chromium, pages: dict[str, str]) -> None:
+    """The first stop is the link over the navigation, seen as long as it has the focus; the field has a ring too."""
+    browser.open(pages["dead-host"])
+    browser.press("Tab")
+
+    assert browser.value("document.activeElement.className") == "skip"
+    assert browser.value("document.activeElement.getBoundingClientRect().left") >= 0
+    browser.value("document.getElementById('bring-out').focus()")
+    assert browser.value("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+def test_one_service_is_brought_out(browser: Chromium, pages: dict[str, str]) -> None:
+    """Then chips, volumes, networks and edges of the others are faint; all are plain again afterwards."""
+    browser.open(pages["dead-host"])
+    choose = (
+        "(() => {{ const field = document.getElementById('bring-out'); field.value = '{}'; "
+        "field.dispatchEvent(new Event('change')); return [...document.querySelectorAll('.wide .chip:not(.faint)')]"
+        ".map((each) => each.dataset.service); }})()"
+    )
+
+    assert browser.value(choose.format("wiki")) == ["wiki", "wiki"]
+    assert browser.value(
+        "[...document.querySelectorAll('.wide .volume:not(.faint) .name')].map((e) => e.textContent)"
+    ) == ["uploads"]
+    assert len(browser.value(choose.format(""))) == 9
+
+
+def test_nothing_moves_for_those_who_want_that(browser: Chromium, pages: dict[str, str]) -> None:
+    """No animation and no transition is left."""
+    browser.open(pages["dead-host"], still=True)
+
+    moving = "[...document.querySelectorAll('*')].filter((e) => parseFloat(getComputedStyle(e).transitionDuration) > 0)"
+    assert browser.value(f"{moving}.length + document.getAnimations().length") == 0
+
+
+def test_without_programs_all_but_the_charts_is_there(browser: Chromium, pages: dict[str, str]) -> None:
+    """Mail readers and strict browsers run none; the figures of the charts stand in tables."""
+    browser.ask("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        browser.open(pages["dead-host"])
+        browser.ask("Emulation.setScriptExecutionDisabled", value=False)
+        assert browser.value("document.querySelectorAll('canvas').length") == 0
+        assert browser.value("document.querySelector('#metrics tbody td').innerText") == "0.4"
+        assert browser.value("document.getElementById('bring-out-line').checkVisibility()") is False
+    finally:
+        browser.ask("Emulation.setScriptExecutionDisabled", value=False)
