@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from agent.cli import _parser
+from agent.backup.verbs import _parser
 from model.errors import CommandError
 from model.stage import Host
 from remote.hostsetup.backup import AGENT
@@ -49,7 +49,7 @@ class AgentHost:
         prefix = shlex.split(f"sudo -n python3 -I {AGENT}")
         words = shlex.split(command)
         assert words[: len(prefix)] == prefix
-        parsed = _parser().parse_args(words[len(prefix) :])
+        parsed = _parser().parse_args(words[len(prefix) + 1 :])
         self.asked.append(" ".join(words[len(prefix) + 1 :]))
         lines = [json.dumps(each) for each in self.says]
         if self.is_cut:

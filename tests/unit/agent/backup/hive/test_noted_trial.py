@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent import cli
+from agent.backup import verbs
 from agent.backup.hive import journal, verify
 from agent.backup.hive.noted_trial import noted_trial, try_due
 from agent.backup.hive.verify import Verification
@@ -85,7 +85,7 @@ def test_by_hand(hive: Hive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     """The verb that `doit verify_backups` asks for notes it."""
     monkeypatch.setattr(journal, "LOCK", tmp_path / "lock")
     monkeypatch.setattr("os.umask", lambda _mask: 0o022)
-    monkeypatch.setattr(cli, "_restoration", lambda *_: hive.restoration)
+    monkeypatch.setattr(verbs, "_restoration", lambda *_: hive.restoration)
     monkeypatch.setattr(Verification.__init__, "__defaults__", (hive.state / "scratch",))
-    assert cli.main(["backup", "verify", IDENTITY, "--service", "web"]) == 0
+    assert verbs.main(["verify", IDENTITY, "--service", "web"]) == 0
     assert status(hive)["verified"] > time.time() - 60

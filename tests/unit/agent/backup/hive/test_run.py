@@ -6,8 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from agent import cli
-from agent.backup import config
+from agent.backup import config, verbs
 from agent.backup.hive import journal, run
 from agent.backup.hive.release import release
 from agent.backup.hive.run import HiveBackup
@@ -67,15 +66,15 @@ def test_a_night_in_which_another_job_was_at_work(
 ) -> None:
     """The timer's run waits; one that gives up is noted as a failure of the services, which `doit status` shows."""
     monkeypatch.setattr(journal, "LOCK", tmp_path / "lock")
-    monkeypatch.setattr(cli, "NIGHT", 0.0)
+    monkeypatch.setattr(verbs, "NIGHT", 0.0)
     monkeypatch.setattr("os.umask", lambda _mask: 0o022)  # that of the other tests stays
     monkeypatch.setattr(config, "hive_config", lambda: hive.config)
-    monkeypatch.setattr(cli, "EngineSocket", lambda: hive.engine)
-    monkeypatch.setattr(cli, "HiveBackup", lambda *_: backup(hive))
+    monkeypatch.setattr(verbs, "EngineSocket", lambda: hive.engine)
+    monkeypatch.setattr(verbs, "HiveBackup", lambda *_: backup(hive))
     with alone(tmp_path / "lock", "restore"):
-        assert cli.main(["backup", "run", "--kind", "asked"]) == 1
+        assert verbs.main(["run", "--kind", "asked"]) == 1
         assert hive.note("status/web.json") is None
-        assert cli.main(["backup", "run"]) == 1
+        assert verbs.main(["run"]) == 1
     noted = hive.note("status/web.json")
     assert noted is not None
     assert "backup restore" in noted["error"]

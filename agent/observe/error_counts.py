@@ -1,0 +1,140 @@
+"""Counts lines of services' logs that their `monitor_error` asks for, in the files that the engine keeps of them.
+
+Each look takes a limited part of the processor; what it leaves is read at the next one, in turn. Counts and places are
+kept together, so that a kill counts nothing twice.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from agent.errors import AgentError
+from agent.observe.error_patterns import LONGEST, ErrorPatterns, TooSlowError
+from agent.observe.followed_log import CONTAINERS, FollowedLog, LogPlace
+from agent.observe.log_records import LogRecord
+from agent.observe.observe_config import ObservedService
+
+BUDGET = 1.5
+"""Seconds of processor time that a look may take, a tenth of what there is between two."""
+
+
+class _Container:
+    """A container whose log is followed."""
+
+    def __init__(self, service: str, log: FollowedLog, begun: Mapping[str, str]) -> None:
+        self.service, self.log = service, log
+        self.begun = {stream: bytearray(text, "utf-8", "surrogateescape") for stream, text in begun.items()}
+        """Stream to the parts of a line that goes on."""
+
+    def line(self, record: LogRecord) -> bytes | None:
+        """Return the line that a record ends; None if it goes on."""
+        if not record.is_cut and record.stream not in self.begun:
+            return record.text
+        whole = self.begun.setdefault(record.stream, bytearray())
+        whole += record.text[: LONGEST - len(whole)]
+        if record.is_cut:
+            return None
+        return bytes(self.begun.pop(record.stream))
+
+    def noted(self) -> dict[str, Any]:
+        """Return all of it that is kept."""
+        place = self.log.place
+        begun = {stream: text.decode("utf-8", "surrogateescape") for stream, text in self.begun.items()}
+        return {"service": self.service, "place": [place.first, place.length, place.offset], "begun": begun}
+
+
+class ErrorCounts:
+    """The counts of this host.
+
+    Args:
+        services: The site's services.
+        noted: What `noted` returned before; empty at first.
+        root: The engine's directory of containers.
+
+    Raises:
+        AgentError: An expression can't be read.
+
+    """
+
+    def __init__(
+        self, services: Mapping[str, ObservedService], noted: Mapping[str, Any], root: Path | None = None
+    ) -> None:
+        self._root = root = root or CONTAINERS
+        self._patterns = {
+            name: ErrorPatterns(each.monitor_error, each.ignore_error)
+            for name, each in services.items()
+            if each.monitor_error
+        }
+        self.counts: dict[str, int] = dict.fromkeys(self._patterns, 0) | {
+            name: int(count) for name, count in noted.get("counts", {}).items() if name in self._patterns
+        }
+        self._since: dict[str, int] = {
+            name: int(at) for name, at in noted.get("since", {}).items() if name in self._patterns
+        }
+        self._containers = {
+            identity: _Container(
+                each["service"], FollowedLog(identity, LogPlace(*each["place"]), root), each["begun"]
+            )
+            for identity, each in noted.get("containers", {}).items()
+            if each["service"] in self._patterns
+        }
+
+    def noted(self) -> dict[str, Any]:
+        """Return what is kept on disk."""
+        containers = {identity: each.noted() for identity, each in self._containers.items()}
+        return {"counts": dict(self.counts), "since": dict(self._since), "containers": containers}
+
+    def look(self, containers: Mapping[str, str], now: float) -> None:
+        """Count the lines that were not read yet.
+
+        Args:
+            containers: Each container that is there, also if it ended, and its service.
+            now: The time, in seconds since 1970: lines before the first look at a service don't count.
+
+        Raises:
+            AgentError: Lines were lost, or not read in time; the others are counted even then.
+
+        """
+        self._containers = {
+            identity: each for identity, each in self._containers.items() if identity in containers
+        }
+        for identity, service in containers.items():
+            if service in self._patterns and identity not in self._containers:
+                log = FollowedLog(identity, LogPlace(), self._root)
+                self._containers[identity] = _Container(service, log, {})
+        for service in self._patterns:
+            self._since.setdefault(service, int(now * 1e9))
+        ends = time.process_time() + BUDGET
+        problems: list[str] = []
+        for identity, each in list(self._containers.items()):
+            if time.process_time() >= ends:
+                break
+            # Whoever was read last is read last the next time, too: the others come first then.
+            self._containers[identity] = self._containers.pop(identity)
+            problems += self._read(each, ends)
+        if problems:
+            raise AgentError("; ".join(dict.fromkeys(problems)))
+
+    def _read(self, container: _Container, ends: float) -> Sequence[str]:
+        """Read a container's log on, and return what went wrong."""
+        service, log = container.service, container.log
+        patterns, since, problems = self._patterns[service], self._since[service], []
+        try:
+            for record in log.records(since):
+                line = container.line(record)
+                try:
+                    if line is not None and record.at >= since and patterns.counts(line):
+                        self.counts[service] += 1
+                except TooSlowError as error:
+                    problems.append(f"{service}: {error}, which is left out")
+                if time.process_time() >= ends:
+                    break
+        except FileNotFoundError:
+            pass  # rotated a moment ago, or removed
+        except OSError as error:
+            problems.append(f"{service}: its log can't be read: {error.strerror}")
+        if log.has_lost:
+            log.has_lost = False
+            problems.append(f"{service}: lines of its log were gone before they were read, or can't be read")
+        return problems

@@ -1,0 +1,107 @@
+"""The figures of backups, out of the notes of the agent's own jobs; late by the rule of `doit status`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.observe.backup_figures import backup_figures
+from agent.observe.exposition import Exposition
+from agent.observe.observe_config import ObserveConfig, ObservedService
+from model.site_file.load import load, select
+from tasks.operate.backup_status import backup_problems
+from tasks.operate.host_reading import HostReading
+from tasks.operate.site_reading import SiteReading
+
+SITE = """\
+site = "example"
+[stages.private]
+provider = "docker"
+cidr = "10.0.0.0/24"
+number_of_hosts = 1
+separate_repository = false
+[backup]
+schedule = "01:00"
+[volumes.data]
+hosts = ["hive0"]
+[images.web]
+from = "debian:12"
+[services.web]
+image = "web"
+endpoint_mode = "dnsrr"
+volumes = [{ source = "data", target = "/data" }]
+[[services.web.backup_scripts]]
+name = "files"
+volume = "data"
+"""
+CONFIG = ObserveConfig(
+    services={"web": ObservedService("web", 1, is_saved=True), "plain": ObservedService("plain", 1)},
+    schedule="01:00",
+)
+DAY = 86_400.0
+SCHEDULE = {"schedule": "01:00", "period": DAY, "first": {"web": 100_000.0}}
+
+
+def figures_of(notes: Path, config: ObserveConfig = CONFIG, **jobs: Any) -> dict[str, float]:
+    """Return the figures of notes, by the ends of their metrics' names."""
+    places = {"web": "status/web.json", "schedule": "schedule.json", "upkeep": "repository.json"}
+    for name, job in jobs.items():
+        path = notes / places[name]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(job))
+    figures = Exposition()
+    backup_figures(config, figures, notes)
+    lines = (line.split() for line in figures.text().splitlines() if not line.startswith("#"))
+    return {
+        name.removeprefix("skep_backup_").replace('{service="web"}', ""): float(value)
+        for name, value in lines
+    }
+
+
+def test_a_service_that_is_saved(tmp_path: Path) -> None:
+    """When it was saved, tried and tested last, whether that failed, and when the next one is late."""
+    job = {"service": "web", "last_try": 300_000, "last_good": 200_000, "error": "no room", "verified": 5}
+    assert figures_of(
+        tmp_path, web=job, schedule=SCHEDULE, upkeep={"newest": {}, "failed": {"keep": {}}}
+    ) == {
+        "last_success_timestamp_seconds": 200_000,
+        "last_try_timestamp_seconds": 300_000,
+        "failed": 1,
+        "last_test_timestamp_seconds": 5,
+        "late_timestamp_seconds": 200_000 + 2 * DAY + 3600,
+        "upkeep_failed": 1,
+    }
+
+
+def test_a_service_that_was_never_saved(tmp_path: Path) -> None:
+    """It is late when its first backup should have been there; it has no times of backups."""
+    assert figures_of(tmp_path, schedule=SCHEDULE) == {"late_timestamp_seconds": 103_600}
+
+
+def test_another_schedule(tmp_path: Path) -> None:
+    """What a hive noted of a schedule that site.toml has no more says nothing."""
+    assert figures_of(tmp_path, schedule=SCHEDULE | {"schedule": "02:00"}) == {}
+
+
+def test_no_backups(tmp_path: Path) -> None:
+    """A site without [backup] has no figures of them, whatever is left of old notes."""
+    assert figures_of(tmp_path, CONFIG._replace(schedule=""), web={"last_good": 1}, schedule=SCHEDULE) == {}
+
+
+@pytest.mark.parametrize(
+    "job", [{}, {"service": "web", "last_try": 150_000.0, "last_good": 150_000.0}], ids=["never", "once"]
+)
+def test_status_calls_the_same_late(job: dict[str, Any], tmp_path: Path) -> None:
+    """`doit status` says nothing until the figure's time, and something behind it."""
+    late = figures_of(tmp_path, schedule=SCHEDULE, web=job)["late_timestamp_seconds"]
+    path = tmp_path / "site.toml"
+    path.write_text(SITE)
+    stage = select(load(path), "private")
+    jobs: tuple[dict[str, Any], ...] = (SCHEDULE, {"newest": {}}, *([job] if job else []))
+    said = [
+        list(backup_problems(stage, SiteReading({"hive0": HostReading(jobs=jobs)}, {}, "", at=late + shift)))
+        for shift in (-1, 1)
+    ]
+    assert said[0] == []
+    assert len(said[1]) == 1

@@ -1,0 +1,200 @@
+"""Looks at a host, whole: an engine on a real socket, a file with figures, counts that are kept."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.cli import main
+from agent.observe import disk_figures, error_counts, rounds
+from agent.observe.container_events import SERVICE_LABEL
+from agent.observe.engine_reader import EngineReader
+from agent.observe.observe_config import ObserveConfig, ObservedService
+from agent.observe.rounds import HostObserver
+from tests.doubles.observed_engine import ObservedEngine, observed_engine
+from tests.rig import wait_until
+from tests.unit.agent.observe.log_files import ContainerLog
+
+CONFIG = ObserveConfig(
+    services={"web": ObservedService("web", 1, monitor_error=("ERROR",))},
+    managers=1,
+    owner={"skep.site": "s"},
+)
+CONTAINER = {"Id": "c1", "State": "running", "Status": "Up", "Labels": {SERVICE_LABEL: "web"}}
+
+
+class Looked:
+    """A host that is looked at.
+
+    Args:
+        engine: Its engine.
+        directory: Where its files are.
+
+    """
+
+    def __init__(self, engine: ObservedEngine, directory: Path) -> None:
+        self.engine, self.directory = engine, directory
+        self.log = ContainerLog(directory / "containers")
+        self.log.now = time.time_ns() + 10**9
+        engine.answers["/containers/json"] = [CONTAINER]
+        self.observer = self.begin()
+
+    def begin(self) -> HostObserver:
+        """Return an observer that begins."""
+        return HostObserver(
+            CONFIG,
+            EngineReader(self.engine.path),
+            self.directory / "skep.prom",
+            self.directory / "state" / "state.json",
+        )
+
+    def look(self) -> dict[str, float]:
+        """Take a look, and return the figures."""
+        self.observer.look()
+        lines = (self.directory / "skep.prom").read_text().splitlines()
+        return {line.split()[0]: float(line.split()[1]) for line in lines if not line.startswith("#")}
+
+
+@pytest.fixture
+def looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Looked]:
+    """Give a host that is looked at."""
+    monkeypatch.setattr(error_counts, "CONTAINERS", tmp_path / "containers")
+    monkeypatch.setattr(disk_figures, "MOUNTS", tmp_path / "none")
+    with observed_engine(tmp_path) as engine:
+        host = Looked(engine, tmp_path)
+        yield host
+        host.observer.close()
+
+
+def failed(figures: dict[str, float]) -> set[str]:
+    """Return the parts that failed."""
+    return {name.split('"')[1] for name, value in figures.items() if "observe_failed" in name and value}
+
+
+def test_a_look(looked: Looked) -> None:
+    """Every part is told; what runs elsewhere has 0 here, and what was not seen yet has 0, too."""
+    before = time.time()
+    figures = looked.look()
+    assert failed(figures) == set()
+    assert before - 1 < figures.pop("skep_observed_timestamp_seconds") < time.time() + 1
+    assert {name: value for name, value in figures.items() if "failed" not in name} == {
+        'skep_service_tasks_wanted{service="web"}': 1,
+        'skep_service_tasks_running{service="web"}': 1,
+        'skep_service_task_failures_total{service="web"}': 0,
+        'skep_log_errors_total{service="web"}': 0,
+        "skep_swarm_managers": 0,
+        "skep_swarm_managers_reachable": 0,
+    }
+
+
+def test_an_engine_that_hangs(
+    looked: Looked, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its parts fail within the look's patience, and the rest is written; the journal has it once, and its end."""
+    monkeypatch.setattr(rounds, "PATIENCE", 0.1)
+    looked.engine.hangs.set()
+    for _ in range(2):
+        began = time.monotonic()
+        figures = looked.look()
+        assert time.monotonic() - began < 5
+        assert failed(figures) == {"engine", "swarm", "volumes"}
+        assert "skep_log_errors_total" in str(figures)
+        assert "tasks_running" not in str(figures)
+    looked.engine.hangs.clear()
+    monkeypatch.setattr(rounds, "PATIENCE", 8.0)
+    assert failed(looked.look()) == set()
+    said = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[0] for line in said] == ["engine", "swarm", "volumes"] * 2
+    assert "does not answer" in said[0]
+    assert said[3] == "engine: is read again"
+
+
+def test_a_mistake_in_a_part(looked: Looked, capsys: pytest.CaptureFixture[str]) -> None:
+    """An answer of another form fails that part alone."""
+    looked.engine.answers["/nodes"] = [{"no": "node"}]
+    assert failed(looked.look()) == {"swarm"}
+    assert "KeyError" in capsys.readouterr().err
+
+
+def test_counts_outlive_a_kill(looked: Looked) -> None:
+    """Failures and lines of logs are counted on from where they were written last."""
+    looked.look()
+    looked.log.write(b"ERROR")
+    looked.engine.tell(time.time_ns() + 10**9, "die", "c0", "web", exitCode="1")
+    failures = 'skep_service_task_failures_total{service="web"}'
+    wait_until(lambda: looked.look()[failures] == 1, "the failure")
+    looked.observer.close()
+    looked.observer = looked.begin()
+    looked.log.write(b"ERROR")
+    figures = looked.look()
+    assert (figures[failures], figures['skep_log_errors_total{service="web"}']) == (1, 2)
+
+
+def test_a_state_that_is_not_whole(looked: Looked) -> None:
+    """It counts as none."""
+    path = looked.directory / "state" / "state.json"
+    looked.look()
+    path.write_text(path.read_text()[:20])
+    looked.observer.close()
+    looked.observer = looked.begin()
+    assert looked.look()['skep_log_errors_total{service="web"}'] == 0
+
+
+def test_an_idle_host_writes_no_state(looked: Looked) -> None:
+    """The disk is written only where a count changed."""
+    looked.look()
+    path = looked.directory / "state" / "state.json"
+    path.unlink()
+    looked.look()
+    assert not path.exists()
+
+
+def test_a_directory_that_is_not_there(looked: Looked, capsys: pytest.CaptureFixture[str]) -> None:
+    """The journal says so, and the next look tries again."""
+    looked.look()
+    (looked.directory / "skep.prom").unlink()
+    looked.observer._textfile = looked.directory / "none" / "skep.prom"
+    looked.observer.look()
+    assert (
+        capsys.readouterr().err
+        == f"file: {looked.directory}/none/.skep.prom.new: No such file or directory\n"
+    )
+
+
+def test_waiting_takes_in_what_happens(looked: Looked) -> None:
+    """The engine's events are read between looks, so that it need not keep them; and the wait ends in time."""
+    looked.look()
+    assert looked.engine.followed.wait(10)
+    looked.engine.tell(time.time_ns() + 10**9, "die", "c0", "web", exitCode="1")
+    looked.engine.end_events()
+    looked.observer.wait(time.monotonic() + 0.3)
+    assert looked.look()['skep_service_task_failures_total{service="web"}'] == 1
+
+
+def test_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a configuration it ends and says so; it takes no words; another wing is none."""
+    monkeypatch.setattr(rounds, "CONFIG", tmp_path / "none.json")
+    assert main(["observe"]) == 1
+    assert "run doit setup_hosts" in capsys.readouterr().err
+    assert main(["observe", "again"]) == 2
+    assert main(["paint"]) == 2
+    assert main([]) == 2
+    assert capsys.readouterr().err.endswith("usage: agent {backup,observe} …\n")
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", json.dumps({"services": {"web": {}}}), '{"services": {}, "x": 1}']
+)
+def test_a_configuration_of_another_form(
+    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is said with its path."""
+    path = tmp_path / "observe.json"
+    path.write_text(content)
+    monkeypatch.setattr(rounds, "CONFIG", path)
+    assert main(["observe"]) == 1
+    assert f"{path} can't be read" in capsys.readouterr().err
