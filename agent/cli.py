@@ -7,7 +7,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-_WINGS = {"backup": "agent.backup.verbs", "observe": "agent.observe.rounds"}
+_WINGS = {"backup": "agent.backup.verbs", "logs": "agent.logs.log_verbs", "observe": "agent.observe.rounds"}
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -29,7 +29,7 @@ _COMMON_NAME = 64
 
 
 def make_ca(name: str) -> tuple[Secret, str]:
-    """Make a CA that issues server certificates, valid for ten years.
+    """Make a CA that issues certificates, valid for ten years.
 
     Returns:
         Its private key and its certificate, both as PEM.
@@ -58,15 +58,21 @@ def make_ca(name: str) -> tuple[Secret, str]:
 
 
 def issue(
-    ca_key: Secret, ca_certificate: str, names: Sequence[str], addresses: Sequence[str]
+    ca_key: Secret,
+    ca_certificate: str,
+    names: Sequence[str],
+    addresses: Sequence[str] = (),
+    *,
+    is_client: bool = False,
 ) -> tuple[Secret, str]:
-    """Issue a server certificate for names and addresses; the same call returns the same bytes.
+    """Issue a certificate for names and addresses; the same call returns the same bytes.
 
     Args:
         ca_key: The CA's private key, as PEM.
         ca_certificate: Its certificate, as PEM.
         names: DNS names; the first is the subject's.
         addresses: IP addresses.
+        is_client: Whether it is for one that connects, and not for a server; a server takes no other from a client.
 
     Returns:
         The private key and the certificate, both as PEM.
@@ -81,7 +87,8 @@ def issue(
     signer = serialization.load_pem_private_key(ca_key.reveal().encode(), password=None)
     if not isinstance(signer, ec.EllipticCurvePrivateKey):
         raise TypeError("the CA's key is not an elliptic curve key")
-    key = _derived(signer, [*names, *addresses])
+    key = _derived(signer, [*names, *addresses, *(["as a client"] if is_client else [])])
+    purpose = ExtendedKeyUsageOID.CLIENT_AUTH if is_client else ExtendedKeyUsageOID.SERVER_AUTH
     alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
     alternatives += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
@@ -95,7 +102,7 @@ def issue(
         .not_valid_after(authority.not_valid_after_utc)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(ca=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         .add_extension(identifier, critical=False)
         .add_extension(

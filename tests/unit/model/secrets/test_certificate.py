@@ -79,6 +79,15 @@ def test_other_names_have_another_key(ca: tuple[Secret, str], names: list[str], 
     assert issue(*ca, names, addresses)[0] != issue(*ca, NAMES, ADDRESSES)[0]
 
 
+def test_a_clients_certificate_is_for_nothing_else(ca: tuple[Secret, str]) -> None:
+    """A server takes no certificate of a server's from who connects, and the two have different keys."""
+    key, certificate = issue(*ca, NAMES, ADDRESSES, is_client=True)
+
+    usage = load(certificate).extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(usage) == [ExtendedKeyUsageOID.CLIENT_AUTH]
+    assert key != issue(*ca, NAMES, ADDRESSES)[0]
+
+
 def test_another_ca_issues_another_key(ca: tuple[Secret, str]) -> None:
     """The same names in two stages have nothing in common."""
     assert issue(*make_ca("other"), NAMES, ADDRESSES)[0] != issue(*ca, NAMES, ADDRESSES)[0]

@@ -1,0 +1,1 @@
+"""Logs that outlive their host: what containers and the journal say is sent to the repository host, and read there."""

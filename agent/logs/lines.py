@@ -1,0 +1,64 @@
+"""The form of a line in the central files: time, host, source, stream, text. Times are in UTC, and sort as text.
+
+The stream of a piece of a line that goes on in the next one has a `+` at its end.
+"""
+
+import re
+from dataclasses import dataclass
+
+LARGEST_TEXT = 128 << 10
+"""Characters of a line; a longer one is sent in pieces."""
+NOTE = "skep"
+"""The stream of skep's own words."""
+_WORD = re.compile(r"[^!-~]")
+
+
+@dataclass(frozen=True)
+class CentralLine:
+    """A line of a central file.
+
+    Args:
+        time: As in `2026-11-30T12:00:00.123456789Z`, always with nine digits.
+        host: The short name of the host that it comes from.
+        source: The task that wrote it; in a host's file the unit.
+        stream: `stdout`, `stderr` or `NOTE`; in a host's file the priority.
+        text: What it says.
+        goes_on: Whether the next line goes on with it.
+
+    """
+
+    time: str
+    host: str
+    source: str
+    stream: str
+    text: str
+    goes_on: bool = False
+
+    def __str__(self) -> str:
+        stream = f"{self.stream}+" if self.goes_on else self.stream
+        return f"{self.time} {self.host} {word(self.source)} {stream} {self.text}"
+
+
+def parsed(text: str) -> CentralLine | None:
+    """Return a line of a central file; None if it is none, as where a disk was full in its middle."""
+    parts = text.split(" ", 4)
+    if len(parts) != len(CentralLine.__dataclass_fields__) - 1 or not parts[0].endswith("Z"):
+        return None
+    time, host, source, stream, said = parts
+    return CentralLine(time, host, source, stream.removesuffix("+"), said, stream.endswith("+"))
+
+
+def nine_digits(time: str) -> str:
+    """Return a time of the engine's, which leaves out zeros at the end, in the form that sorts."""
+    whole, _, fraction = time.removesuffix("Z").partition(".")
+    return f"{whole}.{fraction:0<9}Z"
+
+
+def word(text: str) -> str:
+    """Return a text as one printable word."""
+    return _WORD.sub("_", text) or "-"
+
+
+def sendable(text: str) -> str:
+    """Return a text as one that a line can hold: without a line's end, and without NUL, at which rsyslog would stop."""
+    return text.rstrip("\r\n").replace("\0", "\ufffd").replace("\n", " ")

@@ -1,0 +1,70 @@
+"""The containers of services on this host, by the engine's own files: they can be read while the engine is down."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from agent.logs.log_reader import LogReader, ReadPlace
+
+_TASK = "com.docker.swarm.task.name"
+_READ = "json-file"
+"""The only driver whose files can be read."""
+
+
+class Containers:
+    """Reads the logs of all containers of services.
+
+    Args:
+        root: Where the engine has its containers.
+        host: The host's short name.
+        places: Container to how far its log was read.
+
+    """
+
+    def __init__(self, root: Path, host: str, places: dict[str, ReadPlace]) -> None:
+        self._root, self._host, self._places = root, host, places
+        self._known: set[str] = set()
+        self.logs: dict[str, LogReader] = {}
+
+    def look(self) -> None:
+        """Find new containers, and forget those that are gone and read."""
+        there = {path.name for path in self._root.iterdir()} if self._root.is_dir() else set()
+        for name in there - self._known:
+            if (found := self._described(name)) is None:
+                continue
+            self._known.add(name)
+            file, task = found
+            if task:
+                self.logs[name] = LogReader(file, self._host, task, self._places.get(name))
+        self._known &= there | self.logs.keys()
+
+    def forget_removed(self) -> None:
+        """Let go of the logs of containers that are removed, and read to their end."""
+        for name in [name for name, log in self.logs.items() if log.is_over]:
+            self.logs.pop(name).close()
+
+    def places(self) -> dict[str, ReadPlace]:
+        """Return how far each log was read."""
+        return dict(self._found_places())
+
+    def _found_places(self) -> Iterator[tuple[str, ReadPlace]]:
+        """Yield containers, and how far their logs were read."""
+        for name, log in self.logs.items():
+            if (place := log.place) is not None:
+                yield name, place
+
+    def _described(self, name: str) -> tuple[Path, str] | None:
+        """Return a container's file and its task, which is empty where there is nothing to read.
+
+        None if the engine is still making it.
+        """
+        try:
+            config = json.loads((self._root / name / "config.v2.json").read_text())
+            driver = json.loads((self._root / name / "hostconfig.json").read_text())["LogConfig"]["Type"]
+        except (OSError, ValueError, KeyError):
+            return None
+        task = (config.get("Config", {}).get("Labels") or {}).get(_TASK, "")
+        if driver != _READ or not task:
+            return self._root, ""
+        # The engine fills it in when the container is started.
+        return (Path(path), task) if (path := config.get("LogPath")) else None

@@ -1,0 +1,170 @@
+"""Sends what containers of services and the journal say to the repository host, and goes on behind what arrived.
+
+The engine's files are the queue: a collector that is down holds up nobody but this process. What was confirmed is noted
+once a second, so that a kill makes doubles of what was sent since, and loses nothing.
+"""
+
+import signal
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from agent.errors import AgentError
+from agent.host.durable_files import read_json, write_json
+from agent.logs.host_journal import HostJournal
+from agent.logs.lines import CentralLine, word
+from agent.logs.log_reader import ReadPlace
+from agent.logs.logged_containers import Containers
+from agent.logs.relp import Relp
+
+CONFIG = Path("/etc/skep/logs/ship.json")
+STATE = Path("/var/lib/skep/logs/sent.json")
+PAUSE = 1.0
+"""Seconds between two looks where nothing is new."""
+_LARGEST_BATCH = 256
+"""Lines that are sent before the other end must have confirmed them."""
+
+
+class Sender(Protocol):
+    """What confirms messages."""
+
+    def send(self, messages: list[bytes]) -> None:
+        """Send messages; raises AgentError if they are not confirmed."""
+
+
+@dataclass(frozen=True)
+class ShipConfig:
+    """What the set-up step wrote.
+
+    Args:
+        host: This host's short name.
+        collector: The name of the host that takes the lines.
+        port: Its port.
+        containers: Where the engine has its containers.
+        files: Where `ca.crt`, `tls.crt` and `tls.key` are.
+
+    """
+
+    host: str
+    collector: str
+    port: int
+    containers: str
+    files: str
+
+
+class Shipper:
+    """Sends lines for as long as it is not stopped.
+
+    Args:
+        config: What it reads, and where it sends that.
+        sender: What confirms messages.
+        state: Where it notes what was confirmed.
+        stopped: Set when it is to end.
+
+    """
+
+    def __init__(self, config: ShipConfig, sender: Sender, state: Path, stopped: threading.Event) -> None:
+        self._sender, self._state, self._stopped = sender, state, stopped
+        self._noted: dict[str, Any] = read_json(state, {})
+        places = {name: ReadPlace(**place) for name, place in self._noted.get("containers", {}).items()}
+        self._containers = Containers(Path(config.containers), config.host, places)
+        self._journal = HostJournal(config.host, self._noted.get("cursor", ""))
+        self._is_silent = False
+
+    def run(self) -> None:
+        """Send until it is stopped."""
+        try:
+            while not self._stopped.is_set():
+                if not self.round():
+                    self._stopped.wait(PAUSE)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close all that is read."""
+        self._journal.close()
+        for log in self._containers.logs.values():
+            log.close()
+
+    def round(self) -> bool:
+        """Read each log once, and return whether there was anything new; note it when it has arrived."""
+        self._containers.look()
+        found = False
+        for log in list(self._containers.logs.values()):
+            if lines := log.read():
+                found = True
+                if not self._sent(lines, "service"):
+                    return False
+        if lines := self._journal.read(_LARGEST_BATCH):
+            found = True
+            if not self._sent(lines, "host"):
+                return False
+        places = self._containers.places()
+        self._containers.forget_removed()
+        state = {
+            "containers": {name: asdict(place) for name, place in places.items()},
+            "cursor": self._journal.cursor,
+        }
+        if state != self._noted:
+            write_json(self._state, state)
+            self._noted = state
+        return found
+
+    def _sent(self, lines: list[CentralLine], kind: str) -> bool:
+        """Send lines, again and again; False if it was stopped before they arrived."""
+        for batch in _batches(lines):
+            messages = [message(line, kind) for line in batch]
+            while not self._arrived(messages):
+                # Logs of containers that begin meanwhile are opened, lest they be removed before they are read.
+                self._containers.look()
+                if self._stopped.wait(PAUSE):
+                    return False
+        return True
+
+    def _arrived(self, messages: list[bytes]) -> bool:
+        """Send messages, and say where that begins to fail and where it ends."""
+        try:
+            self._sender.send(messages)
+        except AgentError as error:
+            if not self._is_silent:
+                say(f"the collector takes no lines ({error}); they wait on this host")
+            self._is_silent = True
+            return False
+        if self._is_silent:
+            say("the collector takes lines again")
+        self._is_silent = False
+        return True
+
+
+def message(line: CentralLine, kind: str) -> bytes:
+    """Return the message (RFC 5424) that has a line, for the file of its service or host."""
+    name = line.source.partition(".")[0] if kind == "service" else line.host
+    return f"<14>1 - {line.host} {word(name)} - {kind} - {line}".encode(errors="replace")
+
+
+def _batches(lines: Iterable[CentralLine]) -> Iterator[list[CentralLine]]:
+    """Yield lines in lists that are not too long."""
+    rest = list(lines)
+    while rest:
+        yield rest[:_LARGEST_BATCH]
+        rest = rest[_LARGEST_BATCH:]
+
+
+def say(text: str) -> None:
+    """Write a sentence to the journal."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def ship() -> None:
+    """Send lines until the process is told to end."""
+    config = ShipConfig(**read_json(CONFIG))
+    files = Path(config.files)
+    sender = Relp(config.collector, config.port, files / "ca.crt", files / "tls.crt", files / "tls.key")
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    Shipper(config, sender, STATE, stopped).run()

@@ -1,0 +1,182 @@
+"""Reading on in the files of a container's log: no line is left out, none is read twice."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.logs.lines import LARGEST_TEXT, NOTE
+from agent.logs.log_reader import LogReader, ReadPlace
+from tests.unit.agent.logs.engine_log import TASK, EngineLog
+
+_OPENED: list[LogReader] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    """Close the files of all readers."""
+    yield
+    while _OPENED:
+        _OPENED.pop().close()
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> EngineLog:
+    """Give a container's log."""
+    return EngineLog(tmp_path)
+
+
+def reader(engine: EngineLog, place: ReadPlace | None = None) -> LogReader:
+    """Return one that reads the log."""
+    _OPENED.append(LogReader(engine.path, "hive0", TASK, place))
+    return _OPENED[-1]
+
+
+def texts(log: LogReader, looks: int = 30) -> list[str]:
+    """Return what it reads in so many looks."""
+    return [line.text for _ in range(looks) for line in log.read()]
+
+
+def test_a_line_has_its_time_host_task_and_stream(engine: EngineLog) -> None:
+    """Times have nine digits, so that they sort as text."""
+    engine.write("hello\n", "stderr")
+
+    assert [str(line) for line in reader(engine).read()] == [
+        "2026-11-30T12:00:00.000000001Z hive0 web.1.x7f stderr hello"
+    ]
+
+
+def test_files_are_read_on_over_rotations(engine: EngineLog) -> None:
+    """The oldest first at the beginning, and each to its end before the next."""
+    engine.write("1\n")
+    engine.rotate()
+    engine.write("2\n")
+    log = reader(engine)
+    assert texts(log) == ["1", "2"]
+
+    engine.write("3\n")
+    engine.rotate()
+    engine.write("4\n")
+    engine.rotate()
+    engine.write("5\n")
+
+    assert texts(log) == ["3", "4", "5"]
+
+
+def test_another_process_goes_on_at_the_place(engine: EngineLog) -> None:
+    """Also where the file has another name by now."""
+    engine.write("1\n")
+    first = reader(engine)
+    assert texts(first) == ["1"]
+    engine.write("2\n")
+    engine.rotate()
+    engine.write("3\n")
+
+    assert texts(reader(engine, first.place)) == ["2", "3"]
+
+
+def test_lines_that_were_removed_before_they_were_read_are_said(engine: EngineLog) -> None:
+    """The files that are left are read from their beginning, behind a note."""
+    engine.write("1\n")
+    first = reader(engine)
+    first.read()
+    for number in range(2, 5):
+        engine.rotate(most=2)
+        engine.write(f"{number}\n")
+
+    lines = reader(engine, first.place).read()
+    assert [line.stream for line in lines][:2] == [NOTE, "stdout"]
+    assert lines[1].text == "3"
+
+
+def test_a_new_file_with_a_former_ones_number_is_another_file(engine: EngineLog) -> None:
+    """A file system gives numbers of removed files to new ones."""
+    engine.write("1\n")
+    log = reader(engine)
+    log.read()
+    place = log.place
+    assert place is not None
+    engine.path.write_text("")
+    engine.write("another line of the same length\n")
+
+    assert "another line of the same length" in texts(reader(engine, place))
+
+
+def test_an_open_file_is_read_to_its_end_when_its_container_is_removed(engine: EngineLog) -> None:
+    """Only then is the log over."""
+    log = reader(engine)
+    engine.write("1\n")
+    assert texts(log) == ["1"]
+    engine.write("2\n")
+    engine.remove()
+
+    assert not log.is_over
+    assert texts(log) == ["2"]
+    assert log.is_over
+
+
+def test_pieces_of_a_line_are_put_together(engine: EngineLog) -> None:
+    """The engine cuts lines at 16 kB; lines of the other stream may be between the pieces."""
+    pieces = [letter * 16_384 for letter in "abcd"]
+    for piece in pieces:
+        engine.write(piece)
+        engine.write("meanwhile\n", "stderr")
+    engine.write("end\n")
+
+    found = texts(reader(engine))
+    assert found == ["meanwhile"] * 4 + ["".join(pieces) + "end"]
+
+
+def test_a_line_of_which_pieces_were_read_is_read_again_from_its_beginning(engine: EngineLog) -> None:
+    """Its place is before its first piece until its end is there, also in a file that was rotated meanwhile."""
+    engine.write("whole\n")
+    engine.write("a" * 16_384)
+    first = reader(engine)
+    assert texts(first, looks=3) == ["whole"]
+    engine.rotate()
+    engine.write("b\n")
+
+    assert texts(reader(engine, first.place)) == ["a" * 16_384 + "b"]
+
+
+def test_a_line_without_an_end_is_one_after_a_while(engine: EngineLog) -> None:
+    """A program may end without one."""
+    engine.write("last words")
+
+    assert texts(reader(engine)) == ["last words"]
+
+
+def test_a_line_too_long_is_sent_in_pieces_that_say_so(engine: EngineLog) -> None:
+    """Each but the last goes on in the next."""
+    for _ in range(10):
+        engine.write("x" * 16_384)
+    engine.write("\n")
+
+    log = reader(engine)
+    lines = [line for _ in range(5) for line in log.read()]
+    assert [line.goes_on for line in lines] == [True, False]
+    assert len(lines[0].text) == LARGEST_TEXT
+    assert sum(len(line.text) for line in lines) == 163_840
+
+
+def test_what_is_no_entry_is_passed_over(engine: EngineLog) -> None:
+    """A line that the engine had half written when its host lost its power, and bytes that are no text."""
+    engine.write("1\n")
+    with engine.path.open("ab") as file:
+        file.write(b'{"log":"hal\n\0\0\0\n')
+    engine.write("2\0 \u2028x\r\n")
+
+    assert texts(reader(engine)) == ["1", "2\ufffd \u2028x"]
+
+
+def test_half_an_entry_is_waited_for(engine: EngineLog) -> None:
+    """The engine may just be writing it."""
+    engine.write("whole\n")
+    data = engine.path.read_bytes()
+    engine.path.write_bytes(data[:20])
+    log = reader(engine)
+    assert texts(log) == []
+    with engine.path.open("ab") as file:
+        file.write(data[20:])
+
+    assert texts(log) == ["whole"]

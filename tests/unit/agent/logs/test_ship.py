@@ -1,0 +1,142 @@
+"""Sending lines: what was not confirmed is sent again, and what was is not."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.errors import AgentError
+from agent.logs import ship
+from agent.logs.lines import CentralLine
+from agent.logs.ship import ShipConfig, Shipper, message
+from tests.unit.agent.logs.engine_log import EngineLog
+
+
+class Journal:
+    """A journal in which nothing is."""
+
+    def __init__(self, _host: str, cursor: str) -> None:
+        self.cursor = cursor
+
+    def read(self, _most: int) -> list[CentralLine]:
+        """Return nothing."""
+        return []
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class Collector:
+    """A collector that fails a number of times first."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.failures = failures
+        self.texts: list[str] = []
+
+    def send(self, messages: list[bytes]) -> None:
+        """Take messages."""
+        if self.failures:
+            self.failures -= 1
+            raise AgentError("hive0:6514: Connection refused")
+        self.texts += [each.decode().split(" ", 11)[-1] for each in messages]
+
+
+_MADE: list[Shipper] = []
+
+
+@pytest.fixture(autouse=True)
+def _no_journal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have no journal and no pauses, and close the files at the end."""
+    monkeypatch.setattr(ship, "HostJournal", Journal)
+    monkeypatch.setattr(ship, "PAUSE", 0.0)
+    yield
+    while _MADE:
+        _MADE.pop().close()
+
+
+def shipper(tmp_path: Path, collector: Collector) -> Shipper:
+    """Return one that reads the containers below a directory."""
+    config = ShipConfig("hive0", "hive9.example", 6514, str(tmp_path / "containers"), "")
+    _MADE.append(Shipper(config, collector, tmp_path / "sent.json", threading.Event()))
+    return _MADE[-1]
+
+
+def test_lines_of_services_are_sent_and_no_others(tmp_path: Path) -> None:
+    """Containers beside services have no task, and another driver's files can't be read."""
+    for name, task, driver in (
+        ("a", "web.1.x", "json-file"),
+        ("b", "", "json-file"),
+        ("c", "db.1.y", "local"),
+    ):
+        EngineLog(tmp_path / "containers", name, task, driver).write(f"of {name}\n")
+    collector = Collector()
+
+    shipper(tmp_path, collector).round()
+
+    assert collector.texts == ["of a"]
+
+
+def test_a_collector_that_is_down_gets_them_later_in_order(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is said once, and so is that it takes lines again."""
+    engine = EngineLog(tmp_path / "containers")
+    for number in range(600):
+        engine.write(f"{number}\n")
+    collector = Collector(failures=3)
+
+    shipper(tmp_path, collector).round()
+
+    assert collector.texts == [str(number) for number in range(600)]
+    assert capsys.readouterr().err.splitlines() == [
+        "the collector takes no lines (hive0:6514: Connection refused); they wait on this host",
+        "the collector takes lines again",
+    ]
+
+
+def test_the_next_process_goes_on_behind_what_was_confirmed(tmp_path: Path) -> None:
+    """A process that is stopped while the collector is down has sent nothing."""
+    engine, collector = EngineLog(tmp_path / "containers"), Collector()
+    engine.write("1\n")
+    shipper(tmp_path, collector).round()
+    engine.write("2\n")
+    stopped = shipper(tmp_path, Collector(failures=1))
+    stopped._stopped.set()
+    assert not stopped.round()
+
+    shipper(tmp_path, collector).round()
+
+    assert collector.texts == ["1", "2"]
+
+
+def test_a_container_that_began_and_went_during_an_outage_is_sent(tmp_path: Path) -> None:
+    """Its file is opened while the shipper waits for the collector."""
+    first = EngineLog(tmp_path / "containers", "a", "web.1.x")
+    first.write("1\n")
+
+    class Removing(Collector):
+        def send(self, messages: list[bytes]) -> None:
+            if self.failures == 2:
+                self.second = EngineLog(tmp_path / "containers", "b", "web.1.y")
+                self.second.write("2\n")
+            if self.failures == 1:
+                self.second.remove()
+            super().send(messages)
+
+    collector = Removing(failures=2)
+    sending = shipper(tmp_path, collector)
+    sending.round()
+    sending.round()
+
+    assert collector.texts == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("source", "name"), [("web.1.x", "web"), ("../../etc/x.1.y", "-"), ("we b/\n.1.x", "we_b/_")]
+)
+def test_a_message_names_the_file_by_the_service(source: str, name: str) -> None:
+    """One word of printable letters, whatever somebody called a task; the collector has no `/` in names of files."""
+    line = CentralLine("2026-11-30T12:00:00.000000001Z", "hive0", source, "stdout", "x")
+
+    assert message(line, "service").decode().split(" ")[3] == name
