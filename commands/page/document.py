@@ -64,17 +64,19 @@ def single_file(page: PageData) -> str:
     return _document(page, head, [el("script", Markup(each)) for each in programs], {"data_fresh": "600"})
 
 
-def served(page: PageData, every: float) -> str:
+def served(page: PageData, every: float, failing: str = "") -> str:
     """Return the page as `doit web` serves it: it asks for itself again and again.
 
     Args:
         page: What it shows.
         every: Seconds between two questions.
+        failing: Why the site can't be read any more; empty if it can.
 
     """
     head = joined(*(el("link", rel="stylesheet", href=f"/{name}") for name in STYLES))
     programs = [el("script", src=f"/{name}") for name in PROGRAMS]
-    return _document(page, head, programs, {"data_fresh": f"{4 * every:g}", "data_every": f"{every:g}"})
+    settings = {"data_fresh": f"{4 * every:g}", "data_every": f"{every:g}", "data_failing": failing}
+    return _document(page, head, programs, settings)
 
 
 def _document(page: PageData, head: Markup, programs: list[Markup], settings: dict[str, str]) -> str:

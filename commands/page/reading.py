@@ -3,7 +3,9 @@
 What can't be read is named in its place, and holds up nothing else.
 """
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -28,6 +30,8 @@ T = TypeVar("T")
 
 BACKUPS_TIME = 20.0
 """Seconds that the repository host may take to list the backups."""
+BACKUPS_EVERY = 60.0
+"""Seconds for which that list is good enough, since making it takes the host some work."""
 
 
 class PageReader:
@@ -42,6 +46,9 @@ class PageReader:
 
     def __init__(self, run: Run, tasks: Mapping[str, Any], dep_manager: Any) -> None:
         self._run, self._tasks, self._dep_manager = run, tasks, dep_manager
+        self._backups: tuple[PageBackup, ...] | None = None
+        self._backups_end = 0.0
+        self._site_file = self._written()
 
     def read(self) -> PageData:
         """Return all that the page shows, without any secret that this checkout knows."""
@@ -51,7 +58,8 @@ class PageReader:
         services = _with_backups(run)
         has_repository = stage.repository in made
         past_coming = begin(partial(history, run)) if has_repository else None
-        backups_coming = begin(partial(_backups, run, services)) if has_repository and services else None
+        is_late = has_repository and services and time.monotonic() >= self._backups_end
+        backups_coming = begin(partial(_backups, run, services)) if is_late else None
         reading = read_site(run, made)
         status = site_status(stage, made, reading)
         status = replace(
@@ -59,12 +67,23 @@ class PageReader:
         )
         past = _had(past_coming, PATIENCE, "who deployed what", unread) or ()
         page = site_page(stage, {host.short for host in made}, reading, status, past)
-        backups = _had(backups_coming, BACKUPS_TIME, "the backups", unread)
+        if (backups := _had(backups_coming, BACKUPS_TIME, "the backups", unread)) is not None:
+            self._backups, self._backups_end = backups, time.monotonic() + BACKUPS_EVERY
         if stage.site.backup is not None:
-            page = replace(page, backups=backups or ())
+            page = replace(page, backups=self._backups or ())
+        if self._written() != self._site_file:
+            unread.append(
+                Unread("site.toml", "it has changed since this began; start it again to go by the new one")
+            )
         page = replace(page, phases=self._phases(), logs=page_logs(run, page, unread))
         page = replace(page, unread=tuple(unread))
         return without_secrets(page, run.secrets.redact)
+
+    def _written(self) -> bytes:
+        """Return site.toml as it is now; nothing where it can't be read."""
+        with suppress(OSError):
+            return (self._run.directory / "site.toml").read_bytes()
+        return b""
 
     def _phases(self) -> tuple[PagePhase, ...]:
         """Return the phases by what state/ has of them; no connection is opened."""

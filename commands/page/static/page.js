@@ -5,7 +5,7 @@
   const root = document.documentElement;
   const fresh = Number(root.dataset.fresh);
   const every = Number(root.dataset.every || 0);
-  let failing = "";
+  let failing = root.dataset.failing || "";
 
   // -- ages ------------------------------------------------------------------------------------------------------
 
@@ -117,20 +117,27 @@
       const opened = [...document.querySelectorAll("details[open]")].map((each) => each.closest("section").id);
       document.title = next.title;
       document.querySelector("header").replaceWith(next.querySelector("header"));
+      const sections = [...next.querySelectorAll("main > section")];
+      const ids = sections.map((each) => each.id);
       let isNew = false;
-      for (const section of next.querySelectorAll("main > section")) {
+      let before = null;
+      for (const section of sections) {
         const now = document.getElementById(section.id);
-        if (now && now.dataset.html === section.innerHTML) continue;
         // Whoever is in a section with the keyboard keeps it until he leaves.
-        if (now && now.contains(document.activeElement)) continue;
+        if (now && (now.dataset.html === section.innerHTML || now.contains(document.activeElement))) {
+          before = now;
+          continue;
+        }
         section.dataset.html = section.innerHTML;
+        for (const each of section.querySelectorAll("details")) each.open = opened.includes(section.id);
         if (now) now.replaceWith(section);
-        else document.querySelector("main").append(section);
-        if (opened.includes(section.id)) for (const each of section.querySelectorAll("details")) each.open = true;
+        else if (before) before.after(section);
+        else document.querySelector("main").prepend(section);
+        before = section;
         isNew = true;
       }
       for (const section of document.querySelectorAll("main > section")) {
-        if (!next.getElementById(section.id) && section.isConnected) section.remove();
+        if (!ids.includes(section.id)) section.remove();
       }
       if (isNew) show();
     } catch {

@@ -1,12 +1,20 @@
 """The page in a real browser: drawn, quiet, readable in light and dark and on a phone, usable by keyboard."""
 
+import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from commands.page import page_server
 from commands.page.document import single_file
+from commands.page.page_server import PageServer, Readings
+from tasks.page.page_data import PageData
 from tests.chromium import Chromium, program
 from tests.page_sites import DEAD_HOST, DEPLOYING, EMPTY, LARGE, WELL, whole
+from tests.rig import wait_until
 
 SITES = {"well": WELL, "dead-host": DEAD_HOST, "deploying": DEPLOYING, "empty": EMPTY, "large": LARGE}
 pytestmark = [
@@ -176,3 +184,63 @@ def test_without_programs_all_but_the_charts_is_there(browser: Chromium, pages: 
         assert browser.value("document.getElementById('bring-out-line').checkVisibility()") is False
     finally:
         browser.ask("Emulation.setScriptExecutionDisabled", value=False)
+
+
+class Served(threading.Thread):
+    """A server of a page for a browser: this process itself connects to nothing."""
+
+    def __init__(self, page: PageData) -> None:
+        super().__init__(daemon=True)
+        self.page = page
+        self.failing = ""
+        readings = Readings(lambda: page, str)
+        readings.newest = lambda: (self.page, self.failing)  # type: ignore[method-assign]
+        self.server = PageServer(0, readings)
+
+    def run(self) -> None:
+        """Serve."""
+        self.server.serve_forever(0.05)
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """Return a page that is served, and asks for itself twice a second."""
+    monkeypatch.setattr(page_server, "EVERY", 0.5)
+    thread = Served(replace(whole(WELL.page(tmp_path)), read_at=time.time()))
+    thread.start()
+    yield thread
+    thread.server.shutdown()
+    thread.server.server_close()
+
+
+def test_a_served_page_renews_itself(browser: Chromium, served: Served) -> None:
+    """New parts come, those that are gone go, each in its place; who stands in one with the keyboard stays there."""
+    first = served.page
+    browser.open(f"http://127.0.0.1:{served.server.port}/")
+    sections = "[...document.querySelectorAll('main > section')].map((each) => each.id)"
+    before = browser.value(sections)
+    browser.value("document.getElementById('bring-out').focus()")
+    served.page = replace(first, problems=("web: is gone",), logs=(), read_at=time.time())
+    wait_until(lambda: "things are wrong" in browser.value("document.title"), "the page to renew itself", 20)
+
+    assert browser.value(sections) == [name for name in before if name != "logs"]
+    assert "web: is gone" in browser.value("document.getElementById('wrong').textContent")
+    assert browser.value("document.activeElement.id") == "bring-out"
+    assert browser.value("document.querySelectorAll('.chart canvas').length") == 2
+
+    served.page = replace(first, read_at=time.time())
+    wait_until(lambda: browser.value(sections) == before, "the log lines to come back in their place", 20)
+    assert browser.value("document.getElementById('age').hidden") is True
+    assert browser.complaints == []
+
+
+def test_a_served_page_says_when_it_is_not_renewed(browser: Chromium, served: Served) -> None:
+    """Where the site can't be read any more, and where the server is gone."""
+    age = "document.getElementById('age').textContent"
+    browser.open(f"http://127.0.0.1:{served.server.port}/")
+    served.failing = "The site can't be read: hive0 is gone"
+    wait_until(lambda: browser.value(age) == served.failing, "the failure", 20)
+
+    served.server.shutdown()
+    served.server.server_close()
+    wait_until(lambda: "does not answer any more" in browser.value(age), "the end of the server", 20)

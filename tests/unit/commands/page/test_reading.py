@@ -1,0 +1,187 @@
+"""A site is read for its page: what can't be read is said, and holds up nothing else."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from doit.dependency import Dependency
+
+from commands.page import log_reading, reading
+from commands.page.log_reading import page_logs
+from commands.page.reading import PageReader
+from commands.shared.statedb import StateDb
+from model.errors import HostError
+from model.history import HistoryLine
+from remote.engine.log_stream import LogLine, LogRequest
+from tasks.operate.service_logs import TaskLine
+from tasks.operate.site_reading import SiteReading
+from tasks.page.page_data import PageBackup, PageData, PageLogLine, Unread
+from tasks.page.site_parts import PageService
+from tasks.run.context import Run
+from tests.made import Made, new
+from tests.page_sites import AT
+
+pytestmark = pytest.mark.slow
+WRONG = PageData(
+    "example", "private", AT, services=(PageService("web", "replicated", 1, 0, problems=("is gone",)),)
+)
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
+    """Return a site that is wholly made, of which no host answers."""
+    site = new(tmp_path)
+    site.make()
+    shorts = [host.short for host in site.run().stage.hosts]
+    silent = SiteReading(
+        {short: f"{short} does not answer within 8 s" for short in shorts},
+        {short: f"{short}: its Docker Engine does not answer" for short in shorts},
+        "no manager of the swarm answers",
+        at=AT,
+    )
+    monkeypatch.setattr(reading, "read_site", lambda _run, _hosts: silent)
+    monkeypatch.setattr(reading, "history", lambda _run: [HistoryLine(who="ann")])
+    return site
+
+
+def reader(made: Made) -> PageReader:
+    """Return a reader of a site, in a fresh process."""
+    run = made.run()
+    return PageReader(run, made.tasks(run), Dependency(StateDb, str(run.state.traces)))
+
+
+def test_a_site_of_which_nobody_answers(made: Made) -> None:
+    """It is a page all the same: hosts that don't answer, phases as state/ knows them; nothing is left unsaid."""
+    page = reader(made).read()
+
+    assert not page.can_tell
+    assert page.is_made
+    assert len(page.phases) == 7
+    assert page.phases[5].counts == {"up to date": 2}
+    assert page.backups is None
+    assert page.unread == ()
+
+
+def test_what_is_stale_has_its_reason(made: Made) -> None:
+    """As `doit list` says it, after somebody changed a role."""
+    made.edit_role("web/setup.sh", "echo other\n")
+    phases = {each.name: each for each in reader(made).read().phases}
+
+    assert phases["build_images"].counts == {"stale": 1, "up to date": 2}
+    assert ("roles/web/setup.sh changed",) in [each.reasons for each in phases["build_images"].resources]
+
+
+def test_a_history_that_can_not_be_read(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named with the reason, and the rest is there."""
+
+    def silent(_run: Run) -> None:
+        raise HostError("hive2 does not answer")
+
+    monkeypatch.setattr(reading, "history", silent)
+    page = reader(made).read()
+
+    assert page.unread == (Unread("who deployed what", "hive2 does not answer"),)
+    assert len(page.hosts) == 3
+
+
+def test_a_site_toml_that_changed_since(made: Made) -> None:
+    """A page goes by the site.toml that was read, and says if there is another one by now."""
+    reads = reader(made)
+    assert reads.read().unread == ()
+    made.edit("hello", "good day")
+
+    assert [each.part for each in reads.read().unread] == ["site.toml"]
+
+
+def test_backups_are_asked_for_once_a_minute(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They cost the repository host work; a list that can't be had is said, and asked for again."""
+    asked: list[int] = []
+
+    def backups(_run: Run, _services: Any) -> tuple[PageBackup, ...]:
+        asked.append(1)
+        if len(asked) == 1:
+            raise HostError("its agent is not there")
+        return (PageBackup("web", id="3f2a"),)
+
+    monkeypatch.setattr(reading, "_backups", backups)
+    made.edit("[networks.back]", '[backup]\nschedule = "01:00"\n[networks.back]')
+    made.edit(
+        'initialize_roles = ["first"]',
+        'initialize_roles = ["first"]\nbackup_scripts = [{ name = "all", backup_command = "cat /x" }]',
+    )
+    reads = reader(made)
+
+    assert reads.read().unread[0] == Unread("the backups", "its agent is not there")
+    assert reads.read().backups == (PageBackup("web", id="3f2a"),)
+    assert reads.read().backups == (PageBackup("web", id="3f2a"),)
+    assert len(asked) == 2
+
+
+# -- log lines ---------------------------------------------------------------------------------------------------------
+
+
+class Lines:
+    """The log of a service that says a secret."""
+
+    says = "the password is {secret}\x1b[31m\n"
+
+    def __init__(self, run: Run, service: str, request: LogRequest, *_: Any) -> None:
+        self.secret, self.service, self.request = run.secrets.read("password").reveal(), service, request
+
+    def lines(self) -> Iterator[TaskLine]:
+        """Yield more lines than are asked for, as several tasks have them."""
+        for n in range(self.request.lines + 1):
+            yield TaskLine(
+                f"{self.service}.1",
+                LogLine(f"2026-11-30T11:00:{n:02}Z", self.says.format(secret=self.secret)),
+            )
+
+
+def test_no_secret_in_log_lines(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last lines are shown, without the secrets of the site and without colours."""
+    monkeypatch.setattr(log_reading, "ServiceLogs", Lines)
+    unread: list[Unread] = []
+    [log] = page_logs(made.run(), WRONG, unread)
+
+    assert (log.service, log.why, len(log.lines)) == ("web", "is gone", 20)
+    assert log.lines[-1] == PageLogLine("2026-11-30T11:00:20Z", "web.1", "the password is [redacted]")
+    assert unread == []
+
+
+def test_no_log_lines_where_a_secret_is_not_known(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not known can't be found in them: the secret is named, and no log is read."""
+    monkeypatch.setattr(log_reading, "ServiceLogs", Lines)
+    made.edit("{ generate = 24 }", '{ env = "WIKI_PASSWORD" }')
+    unread: list[Unread] = []
+
+    assert page_logs(made.run(), WRONG, unread) == ()
+    assert unread[0].why.startswith("password of [secrets] can't be read here")
+
+
+def test_a_log_that_can_not_be_read(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are shown."""
+
+    class Broken(Lines):
+        def lines(self) -> Iterator[TaskLine]:
+            if self.service == "web":
+                raise HostError("hive0 does not answer")
+            return super().lines()
+
+    monkeypatch.setattr(log_reading, "ServiceLogs", Broken)
+    other = replace(WRONG.services[0], name="mail")
+    unread: list[Unread] = []
+    logs = page_logs(made.run(), replace(WRONG, services=(*WRONG.services, other)), unread)
+
+    assert [log.service for log in logs] == ["mail"]
+    assert unread == [Unread("log lines of web", "hive0 does not answer")]
+
+
+def test_a_service_without_problems_has_no_log_lines(made: Made) -> None:
+    """Nothing is asked for it, so no secret has to be known either."""
+    unread: list[Unread] = []
+    well = replace(WRONG, services=(replace(WRONG.services[0], problems=()),))
+
+    assert page_logs(made.run(), well, unread) == ()
+    assert unread == []
