@@ -29,13 +29,11 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
     "skep_volume_filesystem_free_bytes": ("gauge", "Bytes that are free on the volume's file system."),
     "skep_log_errors_total": ("counter", "Lines of the service's logs here that monitor_error counts."),
     "skep_backup_last_success_timestamp_seconds": ("gauge", "When the service was saved last."),
-    "skep_backup_last_try_timestamp_seconds": ("gauge", "When the service was to be saved last."),
     "skep_backup_failed": ("gauge", "Whether the service's last backup failed, or the test of it."),
     "skep_backup_last_test_timestamp_seconds": (
         "gauge",
         "When a backup of the service was restored well last.",
     ),
-    "skep_backup_late_timestamp_seconds": ("gauge", "From when on the service's backup is late."),
     "skep_backup_upkeep_failed": ("gauge", "Whether a part of the upkeep of all backups failed."),
     "skep_registry_bytes": ("gauge", "Bytes that the registry's images take; read rarely."),
     "skep_registry_free_bytes": ("gauge", "Bytes that are free on the registry's file system."),

@@ -99,7 +99,7 @@ class HostObserver:
         if config.registry:
             parts.append(("registry", lambda part: self._disks.registry(config, part, clock)))
         if config.schedule:
-            parts.append(("backups", lambda part: backup_figures(config, part)))
+            parts.append(("backups", lambda part: backup_figures(config, part, now)))
         parts.append(("certificates", certificate_figures))
         for name, read in parts:
             self._part(name, read, figures)

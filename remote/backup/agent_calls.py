@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import CommandError, HostError
-from remote.hostsetup.backup import AGENT
+from remote.hostsetup.host_agent import AGENT
 from remote.mother.process import Running
 from remote.ssh.connection import Connection
 

@@ -1,4 +1,4 @@
-"""The steps of backups: the agent on all hosts, the server and its upkeep on the repository host, a timer on each hive.
+"""The steps of backups: the server and its upkeep on the repository host, a timer on each hive.
 
 A hive has the password of its own repository and of nothing else; the server lets it add there, and never delete.
 """
@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent.pack import packed
 from model.backup_address import with_password
 from model.backup_names import SITE
 from model.checks.backup import saving_services
@@ -23,11 +22,11 @@ from model.secrets.stage_secrets import StageSecrets
 from model.site import BackupScript, DockerStage
 from model.stage import Host, Stage
 from remote.hostsetup.file_step import file_digests, file_step
+from remote.hostsetup.host_agent import AGENT, AGENT_STEP
 from remote.hostsetup.host_step import HostFile, HostStep
 from remote.hostsetup.packages import script
 from remote.hostsetup.passwords import bcrypted
 
-AGENT = "/usr/local/lib/skep/agent.pyz"
 SITE_ARCHIVE, VAULT = "/var/lib/skep/site/site.tar.gz", "/var/lib/skep/vault.json"
 """The site's own files on the repository host, which each copy has as well; the second is put there by the vault."""
 LARGEST_SITE = 16 << 20
@@ -139,7 +138,6 @@ def backup_steps(
     """Yield a host's steps of backups; none if site.toml has no `[backup]`."""
     if stage.site.backup is None:
         return
-    yield _agent_step()
     if host.is_repository:
         if isinstance(stage.config, DockerStage):
             unit = HostFile("/etc/skep/backup-data.unit", _DATA_UNIT)
@@ -151,12 +149,6 @@ def backup_steps(
         yield _hive_step(stage, host, secrets)
         if any(host.short in hives for hives in _standby(stage).values()):
             yield _standby_step()
-
-
-def _agent_step() -> HostStep:
-    """Return the step that puts the agent on a host."""
-    text = base64.encodebytes(packed()).decode()
-    return file_step("backup_agent", {}, [HostFile("/etc/skep/agent.base64", text)], needs=("docker",))
 
 
 def _server_step(stage: Stage, host: Host, secrets: StageSecrets) -> HostStep:
@@ -307,7 +299,7 @@ def _keep_step(stage: Stage, secrets: StageSecrets, sources: BackupSources) -> H
         files=files,
         late_inputs=late_inputs,
         units=("backup_keep",),
-        needs=("backup_agent", "backup_server"),
+        needs=(AGENT_STEP, "backup_server"),
     )
 
 
@@ -393,7 +385,7 @@ def _hive_step(stage: Stage, host: Host, secrets: StageSecrets) -> HostStep:
         script=script("backup_hive"),
         files=files,
         units=("backup_hive",),
-        needs=("backup_agent", "trust", "hosts_file"),
+        needs=(AGENT_STEP, "trust", "hosts_file"),
     )
 
 

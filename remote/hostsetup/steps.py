@@ -19,6 +19,7 @@ from remote.hostsetup.backup import NOTHING_READ, BackupSources, backup_steps
 from remote.hostsetup.engine import docker_step, registry_data_step, registry_step, trust_step
 from remote.hostsetup.file_step import file_step
 from remote.hostsetup.firewall import DNS_PORT, firewall_step
+from remote.hostsetup.host_agent import agent_step
 from remote.hostsetup.host_step import HostFile, HostStep
 from remote.hostsetup.packages import script
 
@@ -101,6 +102,7 @@ def steps(
         registry_data_step(stage) if host.is_repository else None,
         registry_step(stage, host, secrets) if host.is_repository else None,
         file_step("build_tools", {}) if host.is_repository else None,
+        agent_step(stage),
         *backup_steps(stage, host, secrets, sources),
     ]
     return [step for step in found if step is not None]

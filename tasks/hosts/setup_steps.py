@@ -41,7 +41,7 @@ _DOCS = {
     "registry_data": "the image registry's data on the engine's volume",
     "registry": "image registry",
     "build_tools": "build tools",
-    "backup_agent": "skep's agent",
+    "agent": "skep's agent",
     "backup_data": "the backups on the engine's volume",
     "backup_server": "backup server",
     "backup_site": "the site's own files, for backups",

@@ -11,7 +11,7 @@ from typing import Any
 from agent.backup.verbs import _parser
 from model.errors import CommandError
 from model.stage import Host
-from remote.hostsetup.backup import AGENT
+from remote.hostsetup.host_agent import AGENT
 from tasks.run.context import Run
 
 Answer = Callable[[Any], Any]

@@ -43,7 +43,9 @@ DAY = 86_400.0
 SCHEDULE = {"schedule": "01:00", "period": DAY, "first": {"web": 100_000.0}}
 
 
-def figures_of(notes: Path, config: ObserveConfig = CONFIG, **jobs: Any) -> dict[str, float]:
+def figures_of(
+    notes: Path, config: ObserveConfig = CONFIG, now: float = 400_000.0, **jobs: Any
+) -> dict[str, float]:
     """Return the figures of notes, by the ends of their metrics' names."""
     places = {"web": "status/web.json", "schedule": "schedule.json", "upkeep": "repository.json"}
     for name, job in jobs.items():
@@ -51,7 +53,7 @@ def figures_of(notes: Path, config: ObserveConfig = CONFIG, **jobs: Any) -> dict
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(job))
     figures = Exposition()
-    backup_figures(config, figures, notes)
+    backup_figures(config, figures, now, notes)
     lines = (line.split() for line in figures.text().splitlines() if not line.startswith("#"))
     return {
         name.removeprefix("skep_backup_").replace('{service="web"}', ""): float(value)
@@ -60,28 +62,31 @@ def figures_of(notes: Path, config: ObserveConfig = CONFIG, **jobs: Any) -> dict
 
 
 def test_a_service_that_is_saved(tmp_path: Path) -> None:
-    """When it was saved, tried and tested last, whether that failed, and when the next one is late."""
+    """When it was saved and tested last, and whether that failed; and whether the upkeep did."""
     job = {"service": "web", "last_try": 300_000, "last_good": 200_000, "error": "no room", "verified": 5}
-    assert figures_of(
-        tmp_path, web=job, schedule=SCHEDULE, upkeep={"newest": {}, "failed": {"keep": {}}}
-    ) == {
+    upkeep: dict[str, Any] = {"newest": {}, "failed": {"keep": {}}}
+    assert figures_of(tmp_path, web=job, schedule=SCHEDULE, upkeep=upkeep) == {
         "last_success_timestamp_seconds": 200_000,
-        "last_try_timestamp_seconds": 300_000,
         "failed": 1,
         "last_test_timestamp_seconds": 5,
-        "late_timestamp_seconds": 200_000 + 2 * DAY + 3600,
         "upkeep_failed": 1,
     }
 
 
 def test_a_service_that_was_never_saved(tmp_path: Path) -> None:
-    """It is late when its first backup should have been there; it has no times of backups."""
-    assert figures_of(tmp_path, schedule=SCHEDULE) == {"late_timestamp_seconds": 103_600}
+    """It has no figures; neither has one without backups, whatever is left of it."""
+    assert figures_of(tmp_path, schedule=SCHEDULE) == {}
+    config = CONFIG._replace(services={"web": ObservedService("web", 1)})
+    assert figures_of(tmp_path, config, web={"last_good": 1, "error": "x"}) == {}
 
 
-def test_another_schedule(tmp_path: Path) -> None:
-    """What a hive noted of a schedule that site.toml has no more says nothing."""
-    assert figures_of(tmp_path, schedule=SCHEDULE | {"schedule": "02:00"}) == {}
+def test_a_service_that_has_moved(tmp_path: Path) -> None:
+    """The hive that it was on says for how long it can be right that the last backup failed, and no longer."""
+    job = {"service": "web", "last_try": 100_000, "last_good": 90_000, "error": "no room"}
+    long = 100_000 + 2 * DAY + 3600
+    assert figures_of(tmp_path, web=job, schedule=SCHEDULE, now=long - 1)["failed"] == 1
+    assert "failed" not in figures_of(tmp_path, now=long + 1)
+    assert figures_of(tmp_path, schedule=SCHEDULE | {"schedule": "02:00"}, now=long + 1)["failed"] == 1
 
 
 def test_no_backups(tmp_path: Path) -> None:
@@ -89,19 +94,13 @@ def test_no_backups(tmp_path: Path) -> None:
     assert figures_of(tmp_path, CONFIG._replace(schedule=""), web={"last_good": 1}, schedule=SCHEDULE) == {}
 
 
-@pytest.mark.parametrize(
-    "job", [{}, {"service": "web", "last_try": 150_000.0, "last_good": 150_000.0}], ids=["never", "once"]
-)
-def test_status_calls_the_same_late(job: dict[str, Any], tmp_path: Path) -> None:
-    """`doit status` says nothing until the figure's time, and something behind it."""
-    late = figures_of(tmp_path, schedule=SCHEDULE, web=job)["late_timestamp_seconds"]
+@pytest.mark.parametrize("error", ["no room", ""])
+def test_status_says_the_same(error: str, tmp_path: Path) -> None:
+    """`doit status` names a backup that failed where the figure does."""
+    job = {"service": "web", "last_try": 390_000.0, "last_good": 380_000.0, "error": error}
     path = tmp_path / "site.toml"
     path.write_text(SITE)
     stage = select(load(path), "private")
-    jobs: tuple[dict[str, Any], ...] = (SCHEDULE, {"newest": {}}, *([job] if job else []))
-    said = [
-        list(backup_problems(stage, SiteReading({"hive0": HostReading(jobs=jobs)}, {}, "", at=late + shift)))
-        for shift in (-1, 1)
-    ]
-    assert said[0] == []
-    assert len(said[1]) == 1
+    reading = SiteReading({"hive0": HostReading(jobs=(job, SCHEDULE))}, {}, "", at=400_000.0)
+    said = list(backup_problems(stage, reading))
+    assert figures_of(tmp_path, web=job, schedule=SCHEDULE)["failed"] == len(said) == bool(error)

@@ -183,7 +183,7 @@ def test_the_command_line(
     assert main(["observe", "again"]) == 2
     assert main(["paint"]) == 2
     assert main([]) == 2
-    assert capsys.readouterr().err.endswith("usage: agent {backup,observe} …\n")
+    assert capsys.readouterr().err.splitlines()[-1].startswith("usage: agent {backup,")
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ SITE: dict[str, Any] = {
         ],
     },
 }
-OF_BACKUPS = ["backup_agent", "backup_data", "backup_server", "backup_keep", "backup_site", "backup_hive"]
+OF_BACKUPS = ["agent", "backup_data", "backup_server", "backup_keep", "backup_site", "backup_hive"]
 SOURCES = BackupSources(
     lambda _name: Secret("the key of the bucket"), lambda: b"the site's files", lambda: "one"
 )
@@ -65,7 +65,7 @@ def of_host(
 ) -> dict[str, HostStep]:
     """Return a host's steps of backups."""
     found = steps(stage, stage.host(short), secrets, sources)
-    return {step.name: step for step in found if step.name.startswith("backup")}
+    return {step.name: step for step in found if step.name.startswith(("agent", "backup"))}
 
 
 def content(step: HostStep, path: str) -> str:
@@ -77,7 +77,7 @@ def content(step: HostStep, path: str) -> str:
 def test_each_host_has_its_part(secrets: StageSecrets) -> None:
     """A hive saves, the repository host keeps; without [backup] no host has any of it, and no step has another key."""
     stage = stage_of()
-    assert list(of_host(stage, "hive0", secrets)) == ["backup_agent", "backup_hive"]
+    assert list(of_host(stage, "hive0", secrets)) == ["agent", "backup_hive"]
     assert list(of_host(stage, stage.repository.short, secrets)) == OF_BACKUPS[:-1]
     site = parse_site(
         {key: value for key, value in SITE.items() if key not in {"backup", "services", "volumes"}}
@@ -212,9 +212,9 @@ def test_a_hive_with_a_standby(secrets: StageSecrets) -> None:
     volumes = {"data": {"hosts": ["hive0"], "standby": ["hive1"]}}
     site = parse_site({**SITE, "volumes": volumes})
     stage = Stage(site, "private", site.stages["private"])
-    assert list(of_host(stage, "hive0", secrets)) == ["backup_agent", "backup_hive"]
+    assert list(of_host(stage, "hive0", secrets)) == ["agent", "backup_hive"]
     found = of_host(stage, "hive1", secrets)
-    assert list(found) == ["backup_agent", "backup_hive", "backup_standby"]
+    assert list(found) == ["agent", "backup_hive", "backup_standby"]
     config = json.loads(content(found["backup_hive"], "/etc/skep/backup.json"))
     assert config["standby"] == ["web"]
     assert "backup standby\n" in content(found["backup_standby"], "/etc/skep/backup-standby.unit")

@@ -1,4 +1,4 @@
 # shellcheck shell=sh
-# No backups any more, so no agent.
+# Nothing is left that this host does by itself.
 
 rm -f /usr/local/lib/skep/agent.pyz /etc/skep/agent.base64
