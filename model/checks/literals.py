@@ -30,6 +30,8 @@ def _is_rendered(place: Place, site: types.Site, directory: Path) -> bool:
     match place:
         case ("vars", *_) | ("stages", _, "vars", *_) | ("volumes", _, "driver_opts", *_):
             return True
+        case ("monitoring", "receivers", *_):
+            return True
         case ("configs", _, "text"):
             return True  # else it says `template = false`
         case ("services", _, "initialize_roles", _, "vars", *_):

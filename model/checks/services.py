@@ -22,6 +22,12 @@ from model.checks.shared import (
 from model.hosts.possible_hives import are_apart
 from model.images import ansible, roles
 from model.labels import LABEL_PREFIX
+from model.site.monitoring import (
+    ALERTMANAGER_PORT,
+    ENGINE_METRICS_PORT,
+    NODE_METRICS_PORT,
+    PROMETHEUS_PORT,
+)
 from model.site.services import OPEN_TO_ALL, OPEN_TO_STAGE, SHARED_MEMORY
 from model.stage import REGISTRY_PORT, Stage
 from model.units import size
@@ -242,6 +248,10 @@ def check_collisions(stage: Stage) -> Iterator[str]:
     skeps: dict[tuple[int, str], str] = {**_SKEPS_PORTS, (stage.data_path_port, "udp"): "the swarm"}
     if not stage.config.separate_repository:
         skeps[REGISTRY_PORT, "tcp"] = "the registry"
+    if stage.site.monitoring is not None:
+        skeps |= {(port, "tcp"): "monitoring" for port in (NODE_METRICS_PORT, ENGINE_METRICS_PORT)}
+        if not stage.config.separate_repository:
+            skeps |= {(port, "tcp"): "monitoring" for port in (PROMETHEUS_PORT, ALERTMANAGER_PORT)}
     claims: dict[tuple[int, str], list[tuple[str, str]]] = {}
     for name, service in stage.services.items():
         for port in service.ports:

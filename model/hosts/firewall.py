@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from model.hosts.possible_hives import may_run_on
 from model.keys.digest import Inputs
 from model.site.base import LAST_PORT
+from model.site.monitoring import ENGINE_METRICS_PORT, NODE_METRICS_PORT
 from model.site.services import FIRST_FREE_PORT, OPEN_TO_ALL, OPEN_TO_STAGE
 from model.stage import REGISTRY_PORT, Host, Stage
 
@@ -59,6 +60,11 @@ def range_of(protocol: str, first: int, last: int, source: str) -> Rule:
 def swarm_ports(stage: Stage) -> tuple[tuple[str, int], ...]:
     """Return the ports of traffic between hives: management, gossip, overlay networks. Encrypted ones add ESP."""
     return ("tcp", 2377), ("tcp", 7946), ("udp", 7946), ("udp", stage.data_path_port)
+
+
+def metrics_ports(stage: Stage) -> tuple[int, ...]:
+    """Return the ports at which hosts tell their metrics; none if the site does not watch itself."""
+    return (NODE_METRICS_PORT, ENGINE_METRICS_PORT) if stage.site.monitoring is not None else ()
 
 
 def published(stage: Stage, host: Host) -> list[tuple[str, int]]:
@@ -169,5 +175,7 @@ def _inbound(stage: Stage) -> Iterator[Rule]:
     yield Rule("tcp", REGISTRY_PORT, INSIDE)
     if stage.site.backup is not None:
         yield Rule("tcp", BACKUP_PORT, INSIDE)
+    for port in metrics_ports(stage):
+        yield Rule("tcp", port, INSIDE)
     if stage.has_nfs:
         yield Rule("tcp", NFS_PORT, INSIDE)

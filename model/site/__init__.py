@@ -15,6 +15,7 @@ from model.site.cloud_stages import AwsStage, AzureStage, CloudStage, GcpStage, 
 from model.site.hosts import SetupHosts
 from model.site.images import Base, Build, ExternalRegistry, Healthcheck, Image, Registry, RoleUse
 from model.site.install import InstallHost, InstallNetwork, Partition
+from model.site.monitoring import Alert, Metrics, Monitoring
 from model.site.networks import Ipam, Network, Pool
 from model.site.secrets import Config, ConfigUse, Generated, SecretSource, SecretUse
 from model.site.services import (
@@ -44,6 +45,7 @@ from model.site.volumes import Volume
 __all__ = [
     "FORMER_HOST_IMAGES",
     "HOST_IMAGE",
+    "Alert",
     "AwsStage",
     "AzureStage",
     "Backup",
@@ -69,6 +71,8 @@ __all__ = [
     "KickstartStage",
     "Label",
     "Logging",
+    "Metrics",
+    "Monitoring",
     "Mount",
     "Name",
     "Network",
@@ -126,4 +130,5 @@ class Site(Struct, frozen=True, kw_only=True):
     volumes: dict[str, Volume] = {}
     services: dict[str, Service] = {}
     backup: Backup | None = None
+    monitoring: Monitoring | None = None
     froms: dict[str, list[str]] = {}

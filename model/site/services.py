@@ -7,6 +7,7 @@ from msgspec import Meta, Struct, field, structs
 from model.site.backup import BackupScript
 from model.site.base import Frozen, Label, Scalar, ShortForm
 from model.site.images import Healthcheck, RoleUse
+from model.site.monitoring import Alert, Metrics
 from model.site.networks import HOST_NETWORK
 from model.site.secrets import ConfigUse, SecretUse
 from model.units import Bytes, Seconds, Written
@@ -375,6 +376,8 @@ class Service(ServiceBase, frozen=True):
     update_config: UpdateConfig = UpdateConfig()
     rollback_config: RollbackConfig = RollbackConfig()
     backup_scripts: list[BackupScript] = []
+    metrics: list[Metrics] = []
+    alerts: list[Alert] = []
     stop_grace_period: Seconds = 10.0
     converge_timeout: Seconds = 300.0
 

@@ -26,6 +26,7 @@ from model.site_file.service_tables import (
 from model.site_file.tables import (
     ImageTable,
     KickstartStageTable,
+    MonitoringTable,
     SiteTable,
     StageTable,
     VagrantStageTable,
@@ -57,9 +58,15 @@ def site(table: SiteTable, directory: Path | None = None) -> tuple[types.Site, l
             name: service(part, f"services.{name}", problems, directory)
             for name, part in table.services.items()
         },
+        monitoring=_monitoring(table.monitoring),
         froms={},
     )
     return (structs.replace(made, froms=froms(made, directory)) if directory else made), problems
+
+
+def _monitoring(table: MonitoringTable | None) -> types.Monitoring | None:
+    """Return how the site watches itself, if it does."""
+    return None if table is None else _with(types.Monitoring, table, retention=age(table.retention))
 
 
 def stage(table: StageTable) -> types.Stage:
@@ -139,6 +146,7 @@ def service(
             _with(types.BackupScript, script, timeout=seconds(script.timeout))
             for script in table.backup_scripts
         ],
+        alerts=[_with(types.Alert, alert, for_=seconds(alert.for_)) for alert in table.alerts],
         stop_grace_period=seconds(table.stop_grace_period),
         converge_timeout=seconds(table.converge_timeout),
     )

@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from model.site.backup import BackupScriptBase
 from model.site.base import Frozen, Name, Port
 from model.site.images import RoleUse
+from model.site.monitoring import AlertBase, Metrics
 from model.site.secrets import ConfigUse, SecretUse
 from model.site.services import ServiceBase, Ulimit
 from model.site.volumes import Each
@@ -241,6 +242,15 @@ class BackupScriptTable(BackupScriptBase, frozen=True):
     ] = "6h"
 
 
+class AlertTable(AlertBase, frozen=True):
+    """An alarm of a service's own. It has the label `service`, and those of the series that `expr` returns."""
+
+    for_: Annotated[
+        Duration,
+        Meta(description="How long the condition must hold before the alarm is given, as in `5m`."),
+    ] = field(name="for", default="0s")
+
+
 class ServiceTable(ServiceBase, frozen=True):
     """A Swarm service."""
 
@@ -319,6 +329,17 @@ class ServiceTable(ServiceBase, frozen=True):
     backup_scripts: Annotated[
         list[BackupScriptTable],
         Meta(description="The parts of the service's data that are saved ([backup.md](backup.md))."),
+    ] = []
+    metrics: Annotated[
+        list[Metrics],
+        Meta(
+            description="Where the containers tell metrics of their own, which Prometheus reads "
+            "([monitoring.md](monitoring.md))."
+        ),
+    ] = []
+    alerts: Annotated[
+        list[AlertTable],
+        Meta(description="The service's own alarms, beside those that every service has."),
     ] = []
     stop_grace_period: Annotated[
         Duration,

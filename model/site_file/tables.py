@@ -12,6 +12,7 @@ from model.site.base import Domain, Frozen, Label, Name, Variable
 from model.site.cloud_stages import AwsStage, AzureStage, GcpStage, OpenStackStage
 from model.site.hosts import SetupHosts
 from model.site.images import Base, Build, ExternalRegistry, ImageBase, Registry, RoleUse
+from model.site.monitoring import MonitoringBase
 from model.site.networks import Network
 from model.site.secrets import Config, SecretSource
 from model.site.stages import DockerStage, KickstartStageBase, PreparedStage, VagrantStageBase
@@ -98,6 +99,14 @@ StageTable = (
 )
 
 
+class MonitoringTable(MonitoringBase, frozen=True):
+    """The site watches itself: Prometheus and Alertmanager on the repository host, metrics on all hosts."""
+
+    retention: Annotated[
+        Age, Meta(description="How long metrics are kept on the repository host, as in `30d`.")
+    ] = "30d"
+
+
 class SiteTable(Frozen, frozen=True):
     """A whole site."""
 
@@ -154,4 +163,14 @@ class SiteTable(Frozen, frozen=True):
     services: Annotated[dict[Label, ServiceTable], Meta(description="The services, by name.")] = {}
     backup: (
         Annotated[Backup, Meta(description="Backups of the services' data ([backup.md](backup.md)).")] | None
+    ) = None
+    monitoring: (
+        Annotated[
+            MonitoringTable,
+            Meta(
+                description="Metrics of all hosts, and alarms ([monitoring.md](monitoring.md)). `[monitoring]` alone "
+                "switches both on."
+            ),
+        ]
+        | None
     ) = None

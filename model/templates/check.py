@@ -7,6 +7,7 @@ from model.secrets.secret import Secret
 from model.site import PublishedPort
 from model.stage import Stage
 from model.templates.paths import ENVIRONMENT, role_variables, templatable, templates_in, variables
+from model.templates.references import is_jinja
 from model.templates.rendering import EXPOSED_BY_SERVICE, EXPOSED_BY_VOLUME, Renderer
 
 
@@ -61,6 +62,10 @@ def problems(
 def _all(stage: Stage) -> Iterator[tuple[str, str, str]]:
     """Yield every template of a stage with its path, and the reason why it may hold no secret; empty if it may."""
     yield from ((path, text, "") for path, text in templates_in("vars", variables(stage)))
+    receivers = stage.site.monitoring.receivers if stage.site.monitoring is not None else []
+    for path, text in templates_in("monitoring.receivers", receivers):
+        if is_jinja(text):
+            yield path, text, ""
     for name, volume in stage.volumes.items():
         for path, text in templates_in(f"volumes.{name}.driver_opts", volume.driver_opts):
             yield path, text, EXPOSED_BY_VOLUME

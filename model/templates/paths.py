@@ -10,11 +10,13 @@ from model.stage import Stage
 
 FIXED = frozenset(
     (
+        "alerts",
         "available_on",
         "backup_scripts",
         "configs",
         "image",
         "initialize_roles",
+        "metrics",
         "networks",
         "ports",
         "secrets",

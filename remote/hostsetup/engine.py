@@ -10,6 +10,7 @@ from model.secrets.certificate import FORM, issue
 from model.secrets.secret import Secret
 from model.secrets.stage_secrets import REGISTRY_USER, StageSecrets
 from model.site import DockerStage
+from model.site.monitoring import ENGINE_METRICS_PORT
 from model.stage import REGISTRY_PORT, Host, Stage
 from model.swarm.address_pools import address_pools
 from remote.hostsetup.file_step import file_digests, file_step
@@ -57,12 +58,16 @@ auth:
 """
 
 
-def daemon_config(extra: Mapping[str, Any], internal_cidr: str | None = None) -> dict[str, Any]:
+def daemon_config(
+    extra: Mapping[str, Any], internal_cidr: str | None = None, *, is_watched: bool = False
+) -> dict[str, Any]:
     """Return the content of `daemon.json`: skep's keys, and on top of them the site's.
 
     Args:
         extra: The site's keys.
         internal_cidr: The network that the address of `docker0` comes from, if the stage names one.
+        is_watched: Whether the engine tells its metrics. It does so at all addresses, one of which may not be there yet
+            when it starts; the host's firewall lets the repository host alone in.
 
     Raises:
         ConfigError: A key of the site contradicts one that skep needs.
@@ -78,6 +83,8 @@ def daemon_config(extra: Mapping[str, Any], internal_cidr: str | None = None) ->
     merged = dict(DAEMON)
     if internal_cidr is not None:
         merged["bip"] = address_pools(internal_cidr).bip
+    if is_watched:
+        merged["metrics-addr"] = f"0.0.0.0:{ENGINE_METRICS_PORT}"
     if "log-driver" in extra:
         # Another driver takes other options.
         del merged["log-opts"]
@@ -89,7 +96,11 @@ def daemon_config(extra: Mapping[str, Any], internal_cidr: str | None = None) ->
 
 def docker_step(stage: Stage, admin: str) -> HostStep:
     """Return the step that installs and configures Docker Engine."""
-    config = daemon_config(stage.site.setup_hosts.daemon, stage.config.internal_cidr)
+    config = daemon_config(
+        stage.site.setup_hosts.daemon,
+        stage.config.internal_cidr,
+        is_watched=stage.site.monitoring is not None,
+    )
     return file_step(
         "docker",
         {"admin": admin, **flatten("daemon", config)},

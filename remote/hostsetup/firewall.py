@@ -18,6 +18,7 @@ from model.hosts.firewall import (
     INSIDE,
     chosen_open_to,
     may_reach_metadata,
+    metrics_ports,
     open_to,
     swarm_ports,
 )
@@ -242,6 +243,8 @@ def _inputs(stage: Stage, host: Host) -> Inputs:
         inputs |= {f"registry from {other.address}": "open" for other in stage.hosts}
     if _has_backups(stage, host):
         inputs |= {f"backups from {hive.address}": "open" for hive in stage.hives}
+    if metrics_ports(stage):
+        inputs |= {f"metrics from {stage.repository.address}": "open"}
     return inputs
 
 
@@ -259,6 +262,9 @@ def _rules(version: int, stage: Stage, host: Host) -> Iterator[str]:
     if _has_backups(stage, host):
         for peer in _of_version(version, [hive.address for hive in stage.hives]):
             yield _accept(f"-s {peer} -p tcp --dport {BACKUP_PORT}")
+    for peer in _of_version(version, [stage.repository.address]):
+        for port in metrics_ports(stage):
+            yield _accept(f"-s {peer} -p tcp --dport {port}")
     for protocol, ports, sources in _ports(stage, host):
         for source in _allowed(version, stage, sources):
             yield _accept(f"{source}-p {protocol} --dport {ports}")

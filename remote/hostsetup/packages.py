@@ -26,6 +26,10 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
     "python": {"apt": "python3", "dnf": "python3"},
     "restic": {"apt": "restic", "dnf": "restic"},
     "rclone": {"apt": "rclone", "dnf": "rclone"},
+    # Their scripts refuse the dnf family.
+    "node_metrics": {"apt": "prometheus-node-exporter", "dnf": "node-exporter"},
+    "alertmanager": {"apt": "prometheus-alertmanager", "dnf": "alertmanager"},
+    "prometheus": {"apt": "prometheus", "dnf": "prometheus"},
     # debootstrap checks a Debian archive's signature with the keyring, which is no dependency of it.
     "build": {"apt": "debootstrap debian-archive-keyring", "dnf": "debootstrap debian-keyring"},
 }
@@ -44,6 +48,9 @@ UNITS: Mapping[str, Mapping[str, str]] = {
     "backup_keep": {"apt": "skep-backup-keep.timer", "dnf": "skep-backup-keep.timer"},
     "backup_standby": {"apt": "skep-backup-standby.timer", "dnf": "skep-backup-standby.timer"},
     "backup_hive": {"apt": "skep-backup.timer", "dnf": "skep-backup.timer"},
+    "node_metrics": {"apt": "prometheus-node-exporter.service", "dnf": "node_exporter.service"},
+    "alertmanager": {"apt": "prometheus-alertmanager.service", "dnf": "alertmanager.service"},
+    "prometheus": {"apt": "prometheus.service", "dnf": "prometheus.service"},
 }
 """systemd unit, as steps call it, to its name in each family."""
 

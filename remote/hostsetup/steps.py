@@ -21,6 +21,7 @@ from remote.hostsetup.file_step import file_step
 from remote.hostsetup.firewall import DNS_PORT, firewall_step
 from remote.hostsetup.host_agent import agent_step
 from remote.hostsetup.host_step import HostFile, HostStep
+from remote.hostsetup.monitoring import monitoring_steps
 from remote.hostsetup.packages import script
 
 _LONGEST_HOSTNAME = 64
@@ -104,6 +105,7 @@ def steps(
         file_step("build_tools", {}) if host.is_repository else None,
         agent_step(stage),
         *backup_steps(stage, host, secrets, sources),
+        *monitoring_steps(stage, host, secrets, sources.secret),
     ]
     return [step for step in found if step is not None]
 

@@ -48,6 +48,9 @@ _DOCS = {
     "backup_keep": "upkeep of the backups",
     "backup_hive": "backups of the services' data",
     "backup_standby": "standbys of services' data",
+    "node_metrics": "metrics of the host",
+    "alertmanager": "those who are told of alarms (Alertmanager)",
+    "prometheus": "metrics and alarms (Prometheus)",
 }
 """Set-up step to its description; a step that is not here is described by its name."""
 _BLANK = StageSecrets(ca_key=Secret(""), ca_certificate="", registry_password=Secret(""), pepper=Secret(""))

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Sequence
 
+from model.alarms.receivers import secret_names
 from model.errors import HostError, StateError
 from model.keys.digest import Inputs, flatten
 from model.keys.record import FactRecord, HostRecord
@@ -53,6 +54,7 @@ class StageVault(Step):
             *run.stage.secrets,
             *run.stage.build_secrets,
             *run.stage.backup_secrets,
+            *secret_names(run.stage),
             *secrets_of(run.stage, run.directory, run.stage.services),
         }
         self._wanted = {name: source for name, source in run.stage.site.secrets.items() if name in names}

@@ -64,6 +64,8 @@ _NO_REVISION = "it has no earlier revision to go back to"
 _NOT_INPUTS = {
     "depends_on",
     "backup_scripts",
+    "metrics",
+    "alerts",
     "available_on",
     "try",
     "converge_timeout",

@@ -43,6 +43,7 @@ ROOMS = {
         "images",
         "install",
         "templates",
+        "alarms",
         "checks",
         "site_file",
         "new_site",
@@ -77,6 +78,10 @@ SAME_SUBJECT = {
     "rendering": ("templates: rendered, and rendered in a run", "model/templates tasks/services"),
     "roles": ("an image's roles: their files, and a build's use of them", "model/images tasks/images"),
     "secrets": ("a site's secrets: the types, and a run's values", "model/site tasks/run"),
+    "monitoring": (
+        "monitoring: what a site says of it, and the steps on its hosts",
+        "model/site remote/hostsetup",
+    ),
     "secrets_configs": ("Docker secrets and configs, and their steps", "remote/swarm tasks/services"),
     "services": ("services: the types, and in the swarm", "model/site remote/swarm"),
     "volumes": ("volumes: the types, and on a host", "model/site remote/swarm"),

@@ -1,0 +1,290 @@
+"""The alarms that every site with `[monitoring]` has, as data. Pure.
+
+Each asks series that node-exporter, the engine or skep's own agent on the hosts tell (docs/monitoring.md lists them).
+A condition must hold for a time, its `wait`, before the alarm is given.
+"""
+
+from dataclasses import dataclass
+
+DEAD = "HostSilent"
+"""The alarm of a host that answers nobody: others of that host are not sent while it lasts."""
+WATCHDOG = "Watchdog"
+"""The alarm that is always given: where it does not arrive, alarms don't."""
+OBSERVED = 120
+"""Seconds for which what a host's agent wrote holds: it writes every 15."""
+
+_FRESH = f"(time() - skep_observed_timestamp_seconds < {OBSERVED})"
+_WANTED = f"max by (service) (skep_service_tasks_wanted and on (host) {_FRESH})"
+_RUNNING = f"sum by (service) (skep_service_tasks_running and on (host) {_FRESH})"
+_RUNNING_OR_NONE = f"({_RUNNING} or {_WANTED} * 0)"
+_DISKS = 'fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660|nsfs|fuse.*"'
+_DAY, _MINUTE = 86_400, 60
+_LEAST_MANAGERS = 3
+"""A swarm of fewer managers survives the loss of none."""
+
+
+@dataclass(frozen=True)
+class AlarmRule:
+    """An alarm.
+
+    Args:
+        name: Its name.
+        expr: The condition in PromQL. The series that it returns have the labels that the alarm has.
+        wait: The seconds for which the condition must hold.
+        summary: One sentence that says what is wrong, as a template of Prometheus' with the labels.
+        look: The command to look with, as a template as well.
+        value: How the value is said.
+
+    """
+
+    name: str
+    expr: str
+    wait: int
+    summary: str
+    look: str
+    value: str = "{{ $value | humanize }}"
+
+
+def _filling(available: str, whole: str) -> str:
+    """Return the condition for what fills up: less than 5 % left; or it would be full in a day, as it grew for 6 hours.
+
+    Of a file system that is mounted at several places there is one series.
+    """
+    free = f"min by (host, device) ({available}{{{_DISKS}}} / ({whole}{{{_DISKS}}} > 0))"
+    trend = f"min by (host, device) (predict_linear({available}{{{_DISKS}}}[6h], {_DAY}))"
+    known = f"max by (host, device) (count_over_time({available}{{{_DISKS}}}[6h]) > 240)"
+    return f"{free} < 0.05 or ({free} < 0.4 and {trend} < 0 and {known})"
+
+
+RULES = (
+    AlarmRule(
+        DEAD,
+        'max by (host) (up{job="node"}) == 0',
+        20,
+        "{{ $labels.host }} does not answer.",
+        "doit status",
+        "no answer",
+    ),
+    AlarmRule(
+        "EngineSilent",
+        'max by (host) (up{job="engine"}) == 0',
+        60,
+        "The Docker Engine of {{ $labels.host }} does not answer.",
+        "doit ssh {{ $labels.host }} systemctl status docker",
+        "no answer",
+    ),
+    AlarmRule(
+        "ServiceDown",
+        f"({_WANTED} > 0) and on (service) ({_RUNNING_OR_NONE} == 0)",
+        20,
+        "No task of {{ $labels.service }} runs.",
+        "doit status {{ $labels.service }}",
+        "0 of {{ $value }} tasks",
+    ),
+    AlarmRule(
+        "ServiceShort",
+        f"({_WANTED} - on (service) {_RUNNING_OR_NONE} > 0) and on (service) ({_RUNNING_OR_NONE} > 0)",
+        2 * _MINUTE,
+        "{{ $labels.service }} has fewer tasks than it should have.",
+        "doit status {{ $labels.service }}",
+        "{{ $value }} short",
+    ),
+    AlarmRule(
+        "ServiceRestarts",
+        "sum by (service) (increase(skep_service_task_failures_total[15m])) > 2.5",
+        0,
+        "Tasks of {{ $labels.service }} end again and again.",
+        "doit logs {{ $labels.service }} since=15m",
+        '{{ $value | printf "%.0f" }} times in 15 minutes',
+    ),
+    AlarmRule(
+        "MetricsMissing",
+        'max by (service) (up{job="service"}) == 0',
+        2 * _MINUTE,
+        "No task of {{ $labels.service }} tells its metrics.",
+        "doit status {{ $labels.service }}",
+        "no answer",
+    ),
+    AlarmRule(
+        "ErrorSeen",
+        "sum by (service, host) (increase(skep_log_errors_total[5m])) > 0",
+        0,
+        "{{ $labels.service }} wrote an error on {{ $labels.host }}.",
+        "doit logs {{ $labels.service }} since=10m",
+        '{{ $value | printf "%.0f" }} lines in 5 minutes',
+    ),
+    AlarmRule(
+        "DiskFilling",
+        _filling("node_filesystem_avail_bytes", "node_filesystem_size_bytes"),
+        5 * _MINUTE,
+        "The disk {{ $labels.device }} of {{ $labels.host }} is full, or will be within a day.",
+        "doit ssh {{ $labels.host }} df -h {{ $labels.device }}",
+        "{{ $value | humanizePercentage }} left",
+    ),
+    AlarmRule(
+        "InodesFilling",
+        _filling("node_filesystem_files_free", "node_filesystem_files"),
+        5 * _MINUTE,
+        "The disk {{ $labels.device }} of {{ $labels.host }} has no room for more files, or won't have within a day.",
+        "doit ssh {{ $labels.host }} df -i {{ $labels.device }}",
+        "{{ $value | humanizePercentage }} of its inodes left",
+    ),
+    AlarmRule(
+        "MemoryShort",
+        "min by (host) (node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes) < 0.05",
+        5 * _MINUTE,
+        "{{ $labels.host }} has hardly any memory left.",
+        "doit ssh {{ $labels.host }} top -b -n 1 -o %MEM",
+        "{{ $value | humanizePercentage }} left",
+    ),
+    AlarmRule(
+        "LoadHigh",
+        'max by (host) (node_load15) / count by (host) (node_cpu_seconds_total{mode="idle"}) > 4',
+        10 * _MINUTE,
+        "{{ $labels.host }} has much more to do than it can.",
+        "doit ssh {{ $labels.host }} top -b -n 1",
+        "{{ $value | humanize }} processes wait for each processor",
+    ),
+    AlarmRule(
+        "ClockOff",
+        "max by (host) (abs(node_time_seconds - timestamp(node_time_seconds))) > 1",
+        5 * _MINUTE,
+        "The clock of {{ $labels.host }} is not that of the repository host.",
+        "doit ssh {{ $labels.host }} timedatectl",
+        "{{ $value | humanizeDuration }} apart",
+    ),
+    AlarmRule(
+        "CertificateEnds",
+        f"min by (host, certificate) (skep_certificate_end_timestamp_seconds) - time() < {14 * _DAY}",
+        0,
+        "The certificate {{ $labels.certificate }} on {{ $labels.host }} ends soon.",
+        "doit status",
+        "{{ $value | humanizeDuration }} left",
+    ),
+    AlarmRule(
+        "ManagersFew",
+        f"min(skep_swarm_managers_reachable and on (host) {_FRESH})"
+        f" < floor(max(skep_swarm_managers >= {_LEAST_MANAGERS}) / 2) + 2",
+        _MINUTE,
+        "The swarm stops working if it loses one more manager.",
+        "doit status",
+        "{{ $value }} managers reachable",
+    ),
+    AlarmRule(
+        "SwarmLost",
+        f"absent(skep_swarm_managers_reachable and on (host) {_FRESH})",
+        5 * _MINUTE,
+        "No manager of the swarm answers.",
+        "doit status",
+        "no answer",
+    ),
+    AlarmRule(
+        "NodeDown",
+        f'max by (host) (label_replace(skep_node_ready and on (host) {_FRESH}, "host", "$1", "exported_host", "(.+)"))'
+        " == 0",
+        _MINUTE,
+        "The swarm does not reach {{ $labels.host }}.",
+        "doit status",
+        "not ready",
+    ),
+    AlarmRule(
+        "RegistryFull",
+        f"min by (host) (skep_registry_free_bytes) < {2**30}",
+        5 * _MINUTE,
+        "The image registry on {{ $labels.host }} has hardly any room left.",
+        "doit ssh {{ $labels.host }} df -h /var/lib/docker-registry",
+        "{{ $value | humanize1024 }}B left",
+    ),
+    AlarmRule(
+        "ObserverStale",
+        f"max by (host) (time() - skep_observed_timestamp_seconds) > {OBSERVED}"
+        ' or max by (host) (up{job="node"} == 1 unless on (host) skep_observed_timestamp_seconds)',
+        _MINUTE,
+        "skep's agent on {{ $labels.host }} does not look any more.",
+        "doit ssh {{ $labels.host }} systemctl status skep-observe",
+        "stale",
+    ),
+    AlarmRule(
+        "ObserverFails",
+        "max by (host, part) (skep_observe_failed) == 1",
+        5 * _MINUTE,
+        "skep's agent on {{ $labels.host }} can't see {{ $labels.part }}.",
+        "doit ssh {{ $labels.host }} journalctl -u skep-observe -n 20",
+        "unknown",
+    ),
+)
+
+
+def backup_rules(*, longest: float, tested_every: float | None, saved: tuple[str, ...]) -> list[AlarmRule]:
+    """Return the alarms of a site with backups.
+
+    Args:
+        longest: The seconds after which a backup is old.
+        tested_every: The seconds between two trials of a service's newest backup; None if none is tried.
+        saved: The services that have backups.
+
+    """
+    look = "doit backups {{ $labels.service }}"
+    found = [
+        AlarmRule(
+            "BackupFailed",
+            "max by (service) (skep_backup_failed) == 1",
+            0,
+            "The backup of {{ $labels.service }} failed.",
+            "doit status",
+            "failed",
+        ),
+        AlarmRule(
+            "BackupOld",
+            f"time() - max by (service) (skep_backup_last_success_timestamp_seconds > 0) > {longest:.0f}",
+            0,
+            "The last backup of {{ $labels.service }} is old.",
+            look,
+            "{{ $value | humanizeDuration }} old",
+        ),
+        *_never("BackupMissing", "skep_backup_last_success_timestamp_seconds", longest, saved, look),
+    ]
+    if tested_every is not None:
+        late = 2 * tested_every + _DAY
+        untried = "skep_backup_last_test_timestamp_seconds"
+        found += [
+            AlarmRule(
+                "BackupUntested",
+                f"time() - max by (service) ({untried} > 0) > {late:.0f}",
+                0,
+                "No backup of {{ $labels.service }} was restored for a trial for a long time.",
+                look,
+                "{{ $value | humanizeDuration }} ago",
+            ),
+            *_never("BackupUntested", untried, longest + _DAY, saved, look),
+        ]
+    return found
+
+
+def _never(name: str, series: str, wait: float, saved: tuple[str, ...], look: str) -> list[AlarmRule]:
+    """Return an alarm for each service of which a series never told a time."""
+    said = (
+        "was never saved" if name == "BackupMissing" else "has no backup that was ever restored for a trial"
+    )
+    return [
+        AlarmRule(
+            name,
+            f'absent({series}{{service="{service}"}}) or max by (service) ({series}{{service="{service}"}}) == 0',
+            int(wait),
+            f"{{{{ $labels.service }}}} {said}.",
+            look,
+            "never",
+        )
+        for service in saved
+    ]
+
+
+WATCHDOG_RULE = AlarmRule(
+    WATCHDOG, "vector(1)", 0, "Alarms arrive. This one is always given.", "doit status", "alive"
+)
+
+NAMES = frozenset(
+    rule.name
+    for rule in (*RULES, WATCHDOG_RULE, *backup_rules(longest=0, tested_every=0, saved=("service",)))
+)
+"""The names of all alarms that skep has."""

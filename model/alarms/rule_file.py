@@ -1,0 +1,71 @@
+"""The rule file of Prometheus: the alarms of every site, and those of a site's own services. Pure."""
+
+import json
+from typing import Any
+
+from model.alarms.alarm_rules import RULES, WATCHDOG_RULE, AlarmRule, backup_rules
+from model.alarms.backup_gaps import longest_gap
+from model.stage import Stage
+from model.units import duration
+
+INTERVAL = 5
+"""Seconds between two evaluations of a rule."""
+GRACE = 3600.0
+"""Seconds that a backup may take, and a timer may be late."""
+_DAY = 86_400.0
+_TRIALS = {"daily": _DAY, "weekly": 7 * _DAY, "monthly": 31 * _DAY}
+_SINCE = (
+    "{{{{ with printf \"ALERTS_FOR_STATE{{alertname='{name}',service='%s',host='%s'}}\" {service} $labels.host "
+    "| query }}}}{{{{ . | first | value | humanizeTimestamp }}}}{{{{ else }}}}"
+    '{{{{ with query "vector(time())" }}}}{{{{ . | first | value | humanizeTimestamp }}}}{{{{ end }}}}{{{{ end }}}}'
+)
+"""When the condition began to hold: Prometheus notes it for itself, once it has looked; templates know no other way."""
+
+
+def rule_file(stage: Stage) -> str:
+    """Return the rule file of a stage, as JSON, which is YAML as well."""
+    backup = stage.site.backup
+    rules = [*RULES, WATCHDOG_RULE]
+    if backup is not None:
+        saved = tuple(name for name, service in stage.services.items() if service.backup_scripts)
+        longest = 2 * longest_gap(backup.schedule) + GRACE
+        rules += backup_rules(longest=longest, tested_every=_TRIALS.get(backup.verify), saved=saved)
+    groups = [{"name": "skep", "interval": duration(INTERVAL), "rules": [_rule(rule) for rule in rules]}]
+    groups += [
+        {
+            "name": f"services.{name}",
+            "rules": [
+                _rule(
+                    AlarmRule(
+                        alert.name,
+                        alert.expr,
+                        int(alert.for_),
+                        f"{name}: {alert.name}.",
+                        f"doit status {name}",
+                    ),
+                    {"service": name},
+                )
+                for alert in service.alerts
+            ],
+        }
+        for name, service in stage.services.items()
+        if service.alerts
+    ]
+    return json.dumps({"groups": groups}, indent=1, ensure_ascii=False) + "\n"
+
+
+def _rule(rule: AlarmRule, labels: dict[str, str] | None = None) -> dict[str, Any]:
+    """Return a rule as Prometheus reads it. Its templates don't see the labels that it adds itself."""
+    service = f'"{labels["service"]}"' if labels else "$labels.service"
+    return {
+        "alert": rule.name,
+        "expr": rule.expr,
+        "for": duration(rule.wait),
+        **({"labels": labels} if labels else {}),
+        "annotations": {
+            "summary": rule.summary,
+            "value": rule.value,
+            "since": _SINCE.format(name=rule.name, service=service),
+            "look": rule.look,
+        },
+    }

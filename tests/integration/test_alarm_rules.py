@@ -1,0 +1,448 @@
+"""Each alarm is given when it should be, and not otherwise: Debian's promtool plays series into the rules."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.alarms.alarm_rules import NAMES
+from model.alarms.alertmanager_config import alertmanager_config
+from model.alarms.rule_file import rule_file
+from model.alarms.scraping import scrape_config
+from model.site_file.load import parse_site
+from model.stage import Stage
+from tests import debian
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+
+SITE: dict[str, Any] = {
+    "site": "example",
+    "stages": {"private": {"provider": "docker", "cidr": "192.0.2.0/24"}},
+    "monitoring": {},
+    "backup": {"schedule": "01:00", "verify": "daily"},
+    "volumes": {"data": {"hosts": ["hive0"]}},
+    "services": {
+        "web": {
+            "image": "web",
+            "volumes": [{"source": "data", "target": "/data"}],
+            "backup_scripts": [{"volume": "data"}],
+            "ports": [{"target_port": 80, "published_port": 9180, "mode": "host"}],
+            "metrics": [{"port": 80}],
+            "alerts": [{"name": "Slow", "expr": "latency > 1", "for": "1m"}],
+        }
+    },
+}
+LIVE = {'skep_observed_timestamp_seconds{host="hive0"}': "0+15x200"}
+"""A host whose agent looks every 15 seconds."""
+MANAGER = LIVE | {'skep_swarm_managers_reachable{host="hive0"}': "1x200"}
+DISK = '{host="hive0", device="/dev/vda1", fstype="ext4", mountpoint="/"}'
+FULL = {f"node_filesystem_size_bytes{DISK}": "100x1000", f"node_filesystem_files{DISK}": "100x1000"}
+DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is played, and what comes of it.
+
+    Args:
+        alarm: The alarm's name.
+        title: What happens.
+        series: Series to its values, in promtool's words.
+        at: When the alarm is looked for.
+        labels: The labels that it has then; None if it must not be given.
+        value: How its value is said.
+        since: When its condition began to hold, in seconds.
+        step: The time between two values.
+
+    """
+
+    alarm: str
+    title: str
+    series: Mapping[str, str]
+    at: str
+    labels: Mapping[str, str] | None = None
+    value: str = ""
+    since: int = 0
+    step: str = "15s"
+
+
+WANTED = 'skep_service_tasks_wanted{host="hive0", service="web"}'
+RUNNING = 'skep_service_tasks_running{host="hive0", service="web"}'
+FAILED = 'skep_service_task_failures_total{host="hive0", service="web"}'
+TOLD = 'up{job="service",host="hive0",service="web"}'
+FREE = 'skep_registry_free_bytes{host="hive0"}'
+HOST, WEB = {"host": "hive0"}, {"service": "web"}
+DEVICE = {"host": "hive0", "device": "/dev/vda1"}
+UP = '{job="node", host="hive0"}'
+ENGINE = 'up{job="engine", host="hive0"}'
+GOOD, TESTED = (
+    'skep_backup_last_success_timestamp_seconds{host="hive0", service="web"}',
+    'skep_backup_last_test_timestamp_seconds{host="hive0", service="web"}',
+)
+REACHED, MANAGERS = 'skep_swarm_managers_reachable{host="hive0"}', 'skep_swarm_managers{host="hive0"}'
+READY = 'skep_node_ready{host="hive0", exported_host="hive1"}'
+END = 'skep_certificate_end_timestamp_seconds{host="hive0", certificate="registry"}'
+CASES = [
+    Case("HostSilent", "killed", {f"up{UP}": "1 1 0x10"}, "55s", HOST, "no answer", 30),
+    Case("HostSilent", "one reading failed", {f"up{UP}": "1 1 0 1x10"}, "55s"),
+    Case("HostSilent", "20 s are not over", {f"up{UP}": "1 1 0x10"}, "45s"),
+    Case("EngineSilent", "stopped", {ENGINE: "1 0x10"}, "80s", HOST, "no answer", 15),
+    Case("EngineSilent", "started anew", {ENGINE: "1 0 0 1x10"}, "80s"),
+    Case(
+        "ServiceDown", "killed", MANAGER | {WANTED: "2x20", RUNNING: "2 0x20"}, "40s", WEB, "0 of 2 tasks", 15
+    ),
+    Case("ServiceDown", "never started", MANAGER | {WANTED: "1x20"}, "30s", WEB, "0 of 1 tasks"),
+    Case("ServiceDown", "another task took over", MANAGER | {WANTED: "1x20", RUNNING: "1 0 1x20"}, "45s"),
+    Case("ServiceDown", "scaled to none", MANAGER | {WANTED: "0x20", RUNNING: "0x20"}, "2m"),
+    Case(
+        "ServiceDown",
+        "its host is gone, and so is what it told",
+        MANAGER
+        | {
+            WANTED: "1x20",
+            RUNNING.replace("hive0", "hive1"): "1 1 stale",
+            'skep_observed_timestamp_seconds{host="hive1"}': "0 15 stale",
+        },
+        "55s",
+        WEB,
+        "0 of 1 tasks",
+        30,
+    ),
+    Case(
+        "ServiceDown",
+        "what an agent wrote that looks no more does not count",
+        MANAGER
+        | {
+            WANTED: "1x20",
+            RUNNING.replace("hive0", "hive1"): "1x20",
+            'skep_observed_timestamp_seconds{host="hive1"}': "0x20",
+        },
+        "145s",
+        WEB,
+        "0 of 1 tasks",
+        120,
+    ),
+    Case(
+        "ServiceShort",
+        "one of two",
+        MANAGER | {WANTED: "2x20", RUNNING: "2 1x20"},
+        "140s",
+        WEB,
+        "1 short",
+        15,
+    ),
+    Case(
+        "ServiceShort", "a rollout of a minute", MANAGER | {WANTED: "2x20", RUNNING: "2 1 1 1 1 2x20"}, "140s"
+    ),
+    Case("ServiceShort", "none at all is another alarm", MANAGER | {WANTED: "2x20", RUNNING: "0x20"}, "140s"),
+    Case("ServiceShort", "more than it should", MANAGER | {WANTED: "2x20", RUNNING: "3x20"}, "140s"),
+    Case(
+        "ServiceRestarts",
+        "four times",
+        {FAILED: "0 0 1 2 3 4x56"},
+        "15m",
+        WEB,
+        "4 times in 15 minutes",
+        60,
+    ),
+    Case("ServiceRestarts", "twice", {FAILED: "0 0 1 2x56"}, "15m"),
+    Case(
+        "MetricsMissing",
+        "no task answers",
+        {'up{job="service",host="hive0",service="web"}': "0x20"},
+        "2m",
+        WEB,
+        "no answer",
+    ),
+    Case(
+        "MetricsMissing",
+        "a hive without a task of it",
+        {
+            TOLD: "0x20",
+            'up{job="service",host="hive1",service="web"}': "1x20",
+        },
+        "2m",
+    ),
+    Case(
+        "ErrorSeen",
+        "a line",
+        {'skep_log_errors_total{host="hive0",service="web"}': "0x10 1x10"},
+        "5m",
+        HOST | WEB,
+        "1 lines in 5 minutes",
+        165,
+    ),
+    Case("ErrorSeen", "none for long", {'skep_log_errors_total{host="hive0",service="web"}': "1x40"}, "9m"),
+    Case(
+        "DiskFilling",
+        "full",
+        FULL | {f"node_filesystem_avail_bytes{DISK}": "4x1000"},
+        "5m",
+        DEVICE,
+        "4% left",
+    ),
+    Case(
+        "DiskFilling",
+        "full within a day",
+        FULL | {f"node_filesystem_avail_bytes{DISK}": "40-0.01x1000"},
+        "70m",
+        DEVICE,
+        "37.2% left",
+        3600,
+    ),
+    Case("DiskFilling", "slowly", FULL | {f"node_filesystem_avail_bytes{DISK}": "40-0.001x1000"}, "200m"),
+    Case(
+        "DiskFilling",
+        "quickly, of much",
+        FULL | {f"node_filesystem_avail_bytes{DISK}": "90-0.02x1000"},
+        "200m",
+    ),
+    Case(
+        "DiskFilling",
+        "quickly, for some minutes",
+        FULL | {f"node_filesystem_avail_bytes{DISK}": "39-0.1x60"},
+        "15m",
+    ),
+    Case(
+        "InodesFilling",
+        "none left",
+        FULL | {f"node_filesystem_files_free{DISK}": "1x1000"},
+        "5m",
+        DEVICE,
+        "1% of its inodes left",
+    ),
+    Case(
+        "InodesFilling",
+        "a file system that makes them as it goes",
+        {f"node_filesystem_files{DISK}": "0x100", f"node_filesystem_files_free{DISK}": "0x100"},
+        "4m",
+    ),
+    Case(
+        "MemoryShort",
+        "hardly any",
+        {
+            'node_memory_MemAvailable_bytes{host="hive0"}': "4x40",
+            'node_memory_MemTotal_bytes{host="hive0"}': "100x40",
+        },
+        "5m",
+        HOST,
+        "4% left",
+    ),
+    Case(
+        "MemoryShort",
+        "for a minute",
+        {
+            'node_memory_MemAvailable_bytes{host="hive0"}': "4x4 20x40",
+            'node_memory_MemTotal_bytes{host="hive0"}': "100x40",
+        },
+        "6m",
+    ),
+    Case(
+        "LoadHigh",
+        "five for each processor",
+        {
+            'node_load15{host="hive0"}': "10x60",
+            'node_cpu_seconds_total{host="hive0", mode="idle", cpu="0"}': "1x60",
+            'node_cpu_seconds_total{host="hive0", mode="idle", cpu="1"}': "1x60",
+        },
+        "10m",
+        HOST,
+        "5 processes wait for each processor",
+    ),
+    Case(
+        "LoadHigh",
+        "one for each",
+        {
+            'node_load15{host="hive0"}': "2x60",
+            'node_cpu_seconds_total{host="hive0", mode="idle", cpu="0"}': "1x60",
+            'node_cpu_seconds_total{host="hive0", mode="idle", cpu="1"}': "1x60",
+        },
+        "10m",
+    ),
+    Case(
+        "ClockOff",
+        "five seconds late",
+        {'node_time_seconds{host="hive0"}': "-5+15x60"},
+        "5m",
+        HOST,
+        "5s apart",
+    ),
+    Case("ClockOff", "a tenth", {'node_time_seconds{host="hive0"}': "0.1+15x60"}, "6m"),
+    Case(
+        "CertificateEnds",
+        "in ten days",
+        {END: f"{10 * DAY}x20"},
+        "0s",
+        {"host": "hive0", "certificate": "registry"},
+        "10d 0h 0m 0s left",
+    ),
+    Case("CertificateEnds", "in a year", {END: f"{365 * DAY}x20"}, "1m"),
+    Case(
+        "ManagersFew",
+        "one of three is gone",
+        LIVE | {REACHED: "3 2x20", MANAGERS: "3x20"},
+        "80s",
+        {},
+        "2 managers reachable",
+        15,
+    ),
+    Case("ManagersFew", "all are there", LIVE | {REACHED: "3x20", MANAGERS: "3x20"}, "2m"),
+    Case("ManagersFew", "a swarm of one", LIVE | {REACHED: "1x20", MANAGERS: "1x20"}, "2m"),
+    Case("ManagersFew", "one of five is gone", LIVE | {REACHED: "4x20", MANAGERS: "5x20"}, "2m"),
+    Case("SwarmLost", "none tells", LIVE, "5m", {}, "no answer"),
+    Case("SwarmLost", "one tells", MANAGER, "5m"),
+    Case("NodeDown", "not ready", LIVE | {READY: "1 0x20"}, "80s", {"host": "hive1"}, "not ready", 15),
+    Case("NodeDown", "ready", LIVE | {READY: "1x20"}, "80s"),
+    Case(
+        "RegistryFull",
+        "500 MB",
+        {FREE: "524288000x40"},
+        "5m",
+        HOST,
+        "500MiB left",
+    ),
+    Case("RegistryFull", "20 GB", {FREE: "20000000000x40"}, "5m"),
+    Case(
+        "ObserverStale",
+        "stopped",
+        {'skep_observed_timestamp_seconds{host="hive0"}': "0 15 15x20", f"up{UP}": "1x20"},
+        "200s",
+        HOST,
+        "stale",
+        140,
+    ),
+    Case("ObserverStale", "never there", {f"up{UP}": "1x20"}, "1m", HOST, "stale"),
+    Case("ObserverStale", "the host is silent", {f"up{UP}": "0x20"}, "2m"),
+    Case("ObserverStale", "it looks", LIVE | {f"up{UP}": "1x20"}, "4m"),
+    Case(
+        "ObserverFails",
+        "a part",
+        {'skep_observe_failed{host="hive0", part="disks"}': "1x30"},
+        "5m",
+        {"host": "hive0", "part": "disks"},
+        "unknown",
+    ),
+    Case("ObserverFails", "none", {'skep_observe_failed{host="hive0", part="disks"}': "0x30"}, "6m"),
+    Case(
+        "BackupFailed",
+        "failed",
+        {'skep_backup_failed{host="hive0", service="web"}': "1x3"},
+        "5s",
+        WEB,
+        "failed",
+    ),
+    Case("BackupFailed", "well", {'skep_backup_failed{host="hive0", service="web"}': "0x3"}, "5s"),
+    Case("BackupOld", "50 hours old", {GOOD: "3600x1300"}, "51h", WEB, "2d 2h 0m 0s old", 180_240, "4m"),
+    Case("BackupOld", "a day old", {GOOD: "3600x1300"}, "25h", step="4m"),
+    Case(
+        "BackupOld",
+        "another hive has a newer one",
+        {GOOD: "3600x1300", GOOD.replace("hive0", "hive1"): "172800x1300"},
+        "51h",
+        step="4m",
+    ),
+    Case("BackupMissing", "never", {}, "49h", WEB, "never", step="4m"),
+    Case("BackupMissing", "made", {GOOD: "3600x1300"}, "50h", step="4m"),
+    Case(
+        "BackupUntested",
+        "not for four days",
+        {TESTED: "1x1300"},
+        "80h",
+        WEB,
+        "3d 7h 59m 59s ago",
+        259_440,
+        "4m",
+    ),
+    Case("BackupUntested", "never", {}, "73h", WEB, "never", step="4m"),
+    Case("BackupUntested", "yesterday", {TESTED: "1x1300"}, "30h", step="4m"),
+    Case("Watchdog", "always", {}, "0s", {}, "alive"),
+    Case("Slow", "a service's own", {'latency{host="hive0"}': "2x20"}, "1m", HOST | WEB, "2"),
+    Case("Slow", "quick", {'latency{host="hive0"}': "0.5x20"}, "2m"),
+]
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the directory with promtool and amtool, of Debian's packages."""
+    made = tmp_path_factory.mktemp("monitoring") / "debian"
+    return debian.unpacked(made, "prometheus", "prometheus-alertmanager") / "usr/bin"
+
+
+def stage() -> Stage:
+    """Return a stage that watches itself."""
+    site = parse_site(SITE)
+    return Stage(site, "private", site.stages["private"])
+
+
+def found_of(programs: Path, directory: Path, case: Case) -> subprocess.CompletedProcess[str]:
+    """Play a case; promtool says what differs."""
+    groups = json.loads(rule_file(stage()))["groups"]
+    of = [rule for group in groups for rule in group["rules"] if rule["alert"] == case.alarm]
+    # Alone, and for what takes days seldom: Prometheus would be at it for minutes.
+    group = {"name": "one", "rules": of, **({"interval": case.step} if case.step != "15s" else {})}
+    (directory / "rules.json").write_text(json.dumps({"groups": [group]}))
+    alerts = []
+    if case.labels is not None:
+        texts = of[-1]["annotations"] if case.value == "never" else of[0]["annotations"]
+        said = {key: texts[key] for key in ("summary", "look")}
+        for name, value in case.labels.items():
+            said = {key: text.replace(f"{{{{ $labels.{name} }}}}", value) for key, text in said.items()}
+        days, rest = divmod(case.since, DAY)
+        time = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
+        since = {"since": f"1970-01-{days + 1:02} {time} +0000 UTC"}
+        alerts = [{"exp_labels": {**case.labels}, "exp_annotations": {**said, **since, "value": case.value}}]
+    content = {
+        "rule_files": ["rules.json"],
+        "evaluation_interval": "5s" if case.step == "15s" else case.step,
+        "tests": [
+            {
+                "name": case.title,
+                "interval": case.step,
+                "input_series": [{"series": name, "values": values} for name, values in case.series.items()],
+                "alert_rule_test": [{"eval_time": case.at, "alertname": case.alarm, "exp_alerts": alerts}],
+            }
+        ],
+    }
+    (directory / "test.json").write_text(json.dumps(content))
+    return subprocess.run(
+        [programs / "promtool", "test", "rules", "test.json"],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.alarm}: {case.title}")
+def test_an_alarm_is_given_when_it_should_be(case: Case, programs: Path, tmp_path: Path) -> None:
+    """With the labels, value and time that it has, and the command to look with."""
+    done = found_of(programs, tmp_path, case)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_each_alarm_has_a_case_with_it_and_one_without() -> None:
+    """But for the watchdog, which is always given."""
+    given = {case.alarm for case in CASES if case.labels is not None}
+    not_given = {case.alarm for case in CASES if case.labels is None}
+
+    assert given >= NAMES
+    assert not_given >= NAMES - {"Watchdog"}
+
+
+def test_debians_programs_take_the_configurations(programs: Path, tmp_path: Path) -> None:
+    """Those of Prometheus and of Alertmanager; of a site without receivers, and of one with all that skep adds."""
+    rules = tmp_path / "rules.json"
+    rules.write_text(rule_file(stage()))
+    (tmp_path / "prometheus.json").write_text(scrape_config(stage(), str(rules)))
+    subprocess.run([programs / "promtool", "check", "config", tmp_path / "prometheus.json"], check=True)
+    hook = {"webhook_configs": [{"url": "http://192.0.2.9/"}]}
+    mail = {"email_configs": [{"to": "a@example", "from": "b@example", "smarthost": "mail.example:25"}]}
+    for number, (receivers, watchdog) in enumerate([([], ""), ([hook, mail], "http://192.0.2.9/ping")]):
+        path = tmp_path / f"alertmanager{number}.json"
+        path.write_text(alertmanager_config(receivers, watchdog))
+        subprocess.run([programs / "amtool", "check-config", path], check=True)
