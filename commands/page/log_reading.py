@@ -1,6 +1,9 @@
 """The lines of logs around what is wrong, unless there are secrets that could not be kept out of them."""
 
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from itertools import islice
 
@@ -15,6 +18,10 @@ from tasks.run.context import Run
 
 SERVICES, LINES = 5, 20
 """How many services' logs are read, and lines of each."""
+MOST = 20_000
+"""Lines that are read for it."""
+BEFORE, AFTER = 300.0, 60.0
+"""Seconds before and after an alarm of which the lines are shown."""
 LONGEST = 500
 """Letters of a line that are shown."""
 TIME = 15.0
@@ -22,8 +29,24 @@ TIME = 15.0
 PART = "log lines"
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """The log of a service that is wanted.
+
+    Args:
+        service: The service.
+        why: What is wrong with it.
+        since: When that was raised, in seconds since 1970; None for its last lines.
+
+    """
+
+    service: str
+    why: str
+    since: float | None = None
+
+
 def page_logs(run: Run, page: PageData, unread: list[Unread]) -> tuple[PageLog, ...]:
-    """Return the last lines of each service with which something is wrong.
+    """Return the lines around each alarm of a service, and the last ones of services with another problem.
 
     Args:
         run: The run.
@@ -31,22 +54,22 @@ def page_logs(run: Run, page: PageData, unread: list[Unread]) -> tuple[PageLog, 
         unread: Gets what can't be read.
 
     """
-    wrong = [(each.name, each.problems[0]) for each in page.services if each.problems][:SERVICES]
-    if not wrong:
+    wrong = _wanted(page)[:SERVICES]
+    if not wrong or not page.can_tell:
         return ()
     if unknown := ", ".join(_unknown_secrets(run)):
         why = f"{unknown} of [secrets] can't be read here, and so could not be kept out of them (doit logs SERVICE)"
         unread.append(Unread(PART, why))
         return ()
-    coming = [(name, why, begin(partial(_lines, run, name))) for name, why in wrong]
+    coming = [(each, begin(partial(_lines, run, each))) for each in wrong]
     logs = []
-    for name, why, lines in coming:
+    for each, lines in coming:
         try:
-            logs.append(PageLog(name, why, lines.result(TIME)))
+            logs.append(PageLog(each.service, each.why, lines.result(TIME)))
         except TimeoutError:
-            unread.append(Unread(f"{PART} of {name}", f"no answer within {TIME:.0f} s"))
+            unread.append(Unread(f"{PART} of {each.service}", f"no answer within {TIME:.0f} s"))
         except SkepError as error:
-            unread.append(Unread(f"{PART} of {name}", str(error)))
+            unread.append(Unread(f"{PART} of {each.service}", str(error)))
     return tuple(log for log in logs if log.lines)
 
 
@@ -60,10 +83,36 @@ def _unknown_secrets(run: Run) -> Iterator[str]:
             yield name
 
 
-def _lines(run: Run, service: str) -> tuple[PageLogLine, ...]:
-    """Return the last lines of a service, of all its tasks that the hosts which answer have."""
-    logs = ServiceLogs(run, service, LogRequest(lines=LINES), lambda _each: True, lambda _warning: None)
-    found = [*islice(logs.lines(), LINES * LINES)][-LINES:]
+def _wanted(page: PageData) -> list[_Wanted]:
+    """Return the logs that tell of what is wrong: of a service once, by the first alarm that it has."""
+    known = {each.name for each in page.services}
+    found: dict[str, _Wanted] = {}
+    for alarm in page.alarms or ():
+        if alarm.service in known and not alarm.is_silenced:
+            since = _seconds(alarm.since)
+            found.setdefault(alarm.service, _Wanted(alarm.service, f"{alarm.name}: {alarm.summary}", since))
+    for service in page.services:
+        if service.problems:
+            found.setdefault(service.name, _Wanted(service.name, service.problems[0]))
+    return list(found.values())
+
+
+def _seconds(text: str) -> float | None:
+    """Return a time as Alertmanager writes it, in seconds since 1970; None for none."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return None
+
+
+def _lines(run: Run, wanted: _Wanted) -> tuple[PageLogLine, ...]:
+    """Return the lines of a service, of all its tasks that the hosts which answer have."""
+    request = LogRequest(lines=LINES)
+    if wanted.since is not None:
+        request = LogRequest(f"{wanted.since - BEFORE:.9f}", until=f"{wanted.since + AFTER:.9f}")
+    logs = ServiceLogs(run, wanted.service, request, lambda _each: True, lambda _warning: None)
+    # The alarm comes after what it is about: of very many lines those just before it count.
+    found = deque(islice(logs.lines(), MOST), LINES)
     return tuple(
         PageLogLine(each.line.time, each.task, clean(run.secrets.redact(each.line.text))[:LONGEST])
         for each in found

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from commands.history import history
 from commands.page.log_reading import page_logs
+from commands.page.signal_reading import Signals, read_signals
 from model.errors import SkepError
 from remote.mother.questions import begin
 from tasks.backup.site_backups import SiteBackups
@@ -60,6 +61,8 @@ class PageReader:
         past_coming = begin(partial(history, run)) if has_repository else None
         is_late = has_repository and services and time.monotonic() >= self._backups_end
         backups_coming = begin(partial(_backups, run, services)) if is_late else None
+        watches = stage.site.monitoring is not None
+        signals_coming = begin(partial(read_signals, run)) if watches and has_repository else None
         reading = read_site(run, made)
         status = site_status(stage, made, reading)
         status = replace(
@@ -71,6 +74,10 @@ class PageReader:
             self._backups, self._backups_end = backups, time.monotonic() + BACKUPS_EVERY
         if stage.site.backup is not None:
             page = replace(page, backups=self._backups or ())
+        if watches:
+            signals = Signals() if signals_coming is None else signals_coming.result()
+            page = replace(page, alarms=signals.alarms, charts=signals.charts)
+            unread += signals.unread
         if self._written() != self._site_file:
             unread.append(
                 Unread("site.toml", "it has changed since this began; start it again to go by the new one")

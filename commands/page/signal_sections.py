@@ -7,7 +7,7 @@ from commands.page.markup import Markup, el, joined
 from commands.page.pieces import UNKNOWN, moment_of, section, state, table
 from tasks.page.page_data import PageAlarm, PageChart, PageData, PageSeries
 
-_OFF = "This site does not watch itself, so nobody is told, and nothing is measured."
+_OFF = "This site does not watch itself: site.toml has no [monitoring] (docs/monitoring.md)."
 
 
 def alarms_section(page: PageData) -> Markup:

@@ -31,12 +31,14 @@ class LogRequest:
         since: From when, in seconds since 1970 with nine digits behind the point; empty for the beginning.
         lines: The last so many lines; 0 for all.
         follow: Whether to go on as the log grows.
+        until: To when, as `since`; empty for its end.
 
     """
 
     since: str = ""
     lines: int = 0
     follow: bool = False
+    until: str = ""
 
 
 @dataclass(frozen=True, order=True)
@@ -77,6 +79,8 @@ def log_lines(where: str, engine: Path, container: str, request: LogRequest) -> 
         "tail": str(request.lines or "all"),
         "since": request.since or "0",
     }
+    if request.until:
+        words["until"] = request.until
     asking, reading = UnixHttp(engine, TIMEOUT), UnixHttp(engine, TIMEOUT)
     try:
         described = _get(where, asking, f"/containers/{container}/json")

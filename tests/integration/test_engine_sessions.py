@@ -20,6 +20,7 @@ from remote.engine.exec_session import ExecRequest, ExecSession
 from remote.engine.log_stream import LogLine, LogRequest, log_lines
 from remote.mother.tar_stream import packed, unpack
 from tasks.operate.one_off import HOLDER
+from tasks.operate.service_logs import after_time
 from tests import debian, rig
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -285,6 +286,15 @@ class TestLog:
         container.wait()
 
         assert [line.text for line in self.lines(container, LogRequest(lines=2))] == ["2", "3"]
+
+    def test_of_a_time(self, make: Make) -> None:
+        """From one moment to another, both within a nanosecond."""
+        container = make("/bin/busybox", "sh", "-c", "for n in 1 2 3; do echo $n; sleep 0.05; done")
+        container.wait()
+        first, second, _ = self.lines(container)
+
+        within = LogRequest(after_time(first.time), until=after_time(second.time))
+        assert [line.text for line in self.lines(container, within)] == ["2"]
 
     def test_a_long_line_is_one(self, make: Make) -> None:
         """The engine cuts it into pieces of 16 KiB."""

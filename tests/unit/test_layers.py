@@ -49,7 +49,15 @@ ROOMS = {
         "new_site",
         "compose",
     ),
-    "remote": ("mother", "ssh", "engine", "checks", "hostsetup", "backup images playbook", "swarm"),
+    "remote": (
+        "mother",
+        "ssh",
+        "engine",
+        "checks",
+        "hostsetup",
+        "backup images monitoring playbook",
+        "swarm",
+    ),
 }
 """The folders of a layer, from the lowest to the highest; those in one word stand on one floor."""
 SAME_FILES = {

@@ -11,13 +11,14 @@ from doit.dependency import Dependency
 from commands.page import log_reading, reading
 from commands.page.log_reading import page_logs
 from commands.page.reading import PageReader
+from commands.page.signal_reading import Signals
 from commands.shared.statedb import StateDb
 from model.errors import HostError
 from model.history import HistoryLine
 from remote.engine.log_stream import LogLine, LogRequest
 from tasks.operate.service_logs import TaskLine
 from tasks.operate.site_reading import SiteReading
-from tasks.page.page_data import PageBackup, PageData, PageLogLine, Unread
+from tasks.page.page_data import PageAlarm, PageBackup, PageData, PageLogLine, Unread
 from tasks.page.site_parts import PageService
 from tasks.run.context import Run
 from tests.made import Made, new
@@ -119,6 +120,21 @@ def test_backups_are_asked_for_once_a_minute(made: Made, monkeypatch: pytest.Mon
     assert len(asked) == 2
 
 
+def test_alarms_and_metrics_of_a_site_that_watches_itself(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only where it does; what of both can't be read is named."""
+    alarm = PageAlarm("HostSilent", "2026-11-30T11:00:00Z", host="hive1")
+    signals = Signals((alarm,), (), (Unread("metrics over time", "no answer"),))
+    monkeypatch.setattr(reading, "read_signals", lambda _run: signals)
+    assert reader(made).read().alarms is None
+
+    made.edit("[networks.back]", "[monitoring]\n[networks.back]")
+    page = reader(made).read()
+    assert page.alarms == (alarm,)
+    assert page.unread == signals.unread
+
+
 # -- log lines ---------------------------------------------------------------------------------------------------------
 
 
@@ -148,6 +164,30 @@ def test_no_secret_in_log_lines(made: Made, monkeypatch: pytest.MonkeyPatch) -> 
     assert (log.service, log.why, len(log.lines)) == ("web", "is gone", 20)
     assert log.lines[-1] == PageLogLine("2026-11-30T11:00:20Z", "web.1", "the password is [redacted]")
     assert unread == []
+
+
+def test_log_lines_around_an_alarm(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From five minutes before to one after; one that is silenced, or about no service of the site, asks for none."""
+    asked: list[tuple[str, LogRequest]] = []
+
+    class Noted(Lines):
+        def lines(self) -> Iterator[TaskLine]:
+            asked.append((self.service, self.request))
+            return iter([TaskLine("web.1", LogLine("2026-11-30T11:00:00Z", "it was so"))])
+
+    monkeypatch.setattr(log_reading, "ServiceLogs", Noted)
+    raised = PageAlarm("ServiceShort", "1970-01-01T01:00:00.5Z", "web has 1 of 2 tasks", service="web")
+    alarms = (
+        raised,
+        replace(raised, name="Second", since="2026-11-30T11:00:00Z"),
+        replace(raised, service="mail", is_silenced=True),
+        replace(raised, service="gone"),
+    )
+    services = (*WRONG.services, PageService("mail", "replicated", 1, 1))
+    [log] = page_logs(made.run(), replace(WRONG, services=services, alarms=alarms), [])
+
+    assert (log.service, log.why) == ("web", "ServiceShort: web has 1 of 2 tasks")
+    assert asked == [("web", LogRequest("3300.500000000", until="3660.500000000"))]
 
 
 def test_no_log_lines_where_a_secret_is_not_known(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
