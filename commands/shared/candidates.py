@@ -39,6 +39,7 @@ _OF_COMMAND: Mapping[str, tuple[str, ...]] = {
     "forward": ("stage", "task"),
     "logs": ("stage", "task", "since", "lines", "grep"),
     "scale": ("stage", "until"),
+    "silence": ("stage", "reason"),
     "move_volume": ("stage", "to", "from"),
     "upgrade_hosts": ("stage", "confirm"),
     "recover_swarm": ("stage", "keep", "off", "confirm"),
@@ -56,6 +57,7 @@ _OF_SERVICES = (
     "exec",
     "shell",
     "restart",
+    "silence",
     "rebalance",
     "logs",
     "forward",
@@ -64,7 +66,7 @@ _OF_SERVICES = (
 """Commands that take services."""
 _OF_SAVED_SERVICES = ("backup", "backups", "verify_backups", "restore")
 """Commands that take services with backups."""
-_OF_HOSTS = ("ssh", "logs", "forward", "replace_host", "upgrade_hosts")
+_OF_HOSTS = ("ssh", "silence", "logs", "forward", "replace_host", "upgrade_hosts")
 """Commands that take hosts."""
 _OF_ALL_TASKS = ("exec", "cp")
 """Commands that take `task=all`."""

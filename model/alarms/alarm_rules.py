@@ -143,7 +143,7 @@ RULES = (
         10 * _MINUTE,
         "{{ $labels.host }} has much more to do than it can.",
         "doit ssh {{ $labels.host }} top -b -n 1",
-        "{{ $value | humanize }} processes wait for each processor",
+        '{{ $value | printf "%.1f" }} processes for each processor',
     ),
     AlarmRule(
         "ClockOff",
@@ -280,7 +280,7 @@ def _never(name: str, series: str, wait: float, saved: tuple[str, ...], look: st
 
 
 WATCHDOG_RULE = AlarmRule(
-    WATCHDOG, "vector(1)", 0, "Alarms arrive. This one is always given.", "doit status", "alive"
+    WATCHDOG, "vector(1)", 0, "Alarms arrive. This one is always given.", "doit alerts", "alive"
 )
 
 NAMES = frozenset(

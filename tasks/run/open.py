@@ -57,6 +57,7 @@ WORDS = {
     "script": "restore: the one part that is meant, by its name in backup_scripts",
     "into": "restore: an empty directory here that gets the files",
     "unsaved": "restore: yes, to go back although what is there now can't be saved",
+    "reason": "silence: why, for others to see",
     "grep": "logs: a regular expression that lines have to match",
     LEAVE: "run: the region, project, subscription or provider whose things are left behind as they are",
     "replace": "run: the hosts, networks and volumes that may be replaced although something is lost; or `swarm`",

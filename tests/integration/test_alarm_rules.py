@@ -251,7 +251,7 @@ CASES = [
         },
         "10m",
         HOST,
-        "5 processes wait for each processor",
+        "5.0 processes for each processor",
     ),
     Case(
         "LoadHigh",

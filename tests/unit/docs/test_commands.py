@@ -53,7 +53,7 @@ OF_WALKS = {"hive0.motd", "banner", "addresses"}
 FREE = {
     *("confirm", "key", "leave", "to", "stage", "site", "from"),
     *("task", "user", "dir", "since", "lines", "until", "grep", "keep", "off"),
-    *("at", "into", "script", "unsaved"),
+    *("at", "into", "script", "unsaved", "reason"),
 }
 """Words whose values can't be looked up here; `to` and `stage` are below."""
 OF_SERVICE = {"rollback", "status", "exec", "shell", "restart"}

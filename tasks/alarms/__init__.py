@@ -1,0 +1,1 @@
+"""Alarms of a stage, and the silences that a run needs."""

@@ -1,0 +1,84 @@
+"""amtool on a repository host, without a host: alarms that are given, and silences that are added and ended.
+
+Compared with amtool and Alertmanager 0.25 of Debian 12: words, JSON, and that an unknown silence can't be ended.
+"""
+
+import json
+import re
+import shlex
+from typing import Any
+
+from model.alarms.alarm_rules import WATCHDOG
+from model.errors import CommandError, HostError
+
+
+def alarm(name: str, since: str = "2026-11-30 12:00:00 +0000 UTC", **labels: str) -> dict[str, Any]:
+    """Return an alarm as Alertmanager's API has it."""
+    return {
+        "annotations": {"look": f"look at {name}", "since": since, "summary": f"{name} it is.", "value": "7"},
+        "labels": {"alertname": name, **labels},
+        "startsAt": "2026-11-30T12:01:00.504Z",
+        "status": {"inhibitedBy": [], "silencedBy": [], "state": "active"},
+    }
+
+
+class AlertmanagerHost:
+    """A host's connection, of which only amtool is asked.
+
+    Args:
+        name: The host's name.
+
+    """
+
+    def __init__(self, name: str = "hive2") -> None:
+        self.name = name
+        self.alarms = [alarm(WATCHDOG)]
+        self.silences: dict[str, dict[str, Any]] = {}
+        self.added: list[dict[str, str]] = []
+        """The matchers of all silences that ever were."""
+        self.ended: list[str] = []
+        self.is_away, self.is_stopped = False, False
+
+    def run(self, command: str, *, timeout: float, label: str) -> str:
+        """Answer as amtool does."""
+        assert timeout > 0
+        if self.is_away:
+            raise HostError(f"{self.name}: does not answer")
+        words = shlex.split(command)
+        assert words[:2] == ["amtool", "--alertmanager.url=http://127.0.0.1:9093"]
+        if self.is_stopped:
+            raise CommandError(self.name, label, 1, "amtool: error: connect: connection refused")
+        match words[3:]:
+            case ["alert", "query", "--active", "--silenced", "--inhibited", "-o", "json"]:
+                return json.dumps(self.alarms)
+            case ["silence", "query", "-o", "json"]:
+                return json.dumps([*self.silences.values()])
+            case ["silence", "add", *rest]:
+                return f"{self._add(rest)}\n"
+            case ["silence", "expire", *ids]:
+                for each in ids:
+                    del self.silences[each]
+                    self.ended.append(each)
+                return ""
+        raise AssertionError(words)
+
+    def _add(self, words: list[str]) -> str:
+        """Add a silence, and return its id."""
+        options = dict(word[2:].split("=", 1) for word in words if word.startswith("--"))
+        matchers = dict(word.split("=", 1) for word in words if not word.startswith("--"))
+        assert matchers, "amtool wants one at least"
+        assert re.fullmatch(r"\d+s", options["duration"])
+        identity = f"0000000{len(self.added)}-aaaa-bbbb-cccc-000000000000"
+        self.added.append(matchers)
+        self.silences[identity] = {
+            "id": identity,
+            "comment": options["comment"],
+            "createdBy": options["author"],
+            "endsAt": "2026-11-30T14:00:00.059Z",
+            "seconds": int(options["duration"][:-1]),
+            "matchers": [
+                {"isEqual": True, "isRegex": False, "name": name, "value": value}
+                for name, value in matchers.items()
+            ],
+        }
+        return identity
