@@ -1,6 +1,11 @@
-"""Check what is said of monitoring: secrets and receivers that exist, ports that can be read, alarms' names."""
+"""Check what is said of monitoring: secrets and receivers that exist, ports that can be read, alarms' names.
 
-from collections.abc import Iterator
+And the regular expressions that say which lines of a service's logs are errors.
+"""
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping
 
 from model import site as types
 from model import templates
@@ -36,9 +41,19 @@ _NEEDED = {"webhook_configs": ("url", "url_file"), "email_configs": ("to",)}
 _NOT_MADE = ("services", "nfs")
 """Names of templates that are not known yet when hosts are set up."""
 
+_ENGINES_OWN = "local"
+"""The driver that skep gives engines, where site.toml names none."""
+_KEEP_NOTHING = {
+    "none": "keeps no logs",
+    "journald": "leaves logs to the hosts' journals, which are not read for this",
+}
+"""Logging drivers of whose logs the engine has no file. It keeps one for all that can't be read otherwise:
+https://docs.docker.com/engine/logging/dual-logging/
+"""
+
 
 def check_monitoring(site: types.Site) -> Iterator[str]:
-    """Yield the mistakes in `[monitoring]`, and in the services' `metrics` and `alerts`."""
+    """Yield the mistakes in `[monitoring]`, and in what services add to it."""
     monitoring = site.monitoring
     if monitoring is not None:
         if monitoring.watchdog is not None and monitoring.watchdog not in site.secrets:
@@ -49,11 +64,12 @@ def check_monitoring(site: types.Site) -> Iterator[str]:
             yield "setup_hosts.daemon.metrics-addr: with [monitoring] skep says it: take it out"
     for name, service in site.services.items():
         path = f"services.{name}"
-        for key in ("metrics", "alerts"):
+        for key in ("metrics", "alerts", "monitor_error"):
             if getattr(service, key) and monitoring is None:
                 yield f"{path}.{key}: there is no [monitoring], without which nothing reads them: write [monitoring]"
         yield from _check_metrics(f"{path}.metrics", service)
         yield from _check_alerts(f"{path}.alerts", service)
+        yield from _check_patterns(path, service, site)
 
 
 def _check_receiver(path: str, receiver: dict[str, object]) -> Iterator[str]:
@@ -103,3 +119,43 @@ def _check_alerts(path: str, service: types.Service) -> Iterator[str]:
             yield f"{path}[{i}].name: {toml_text(name)} occurs twice"
         if name in NAMES:
             yield f"{path}[{i}].name: {toml_text(name)} is an alarm of skep's own: take another name"
+
+
+def _check_patterns(path: str, service: types.Service, site: types.Site) -> Iterator[str]:
+    """Yield the mistakes in a service's `monitor_error` and `ignore_error`."""
+    for key, patterns in (("monitor_error", service.monitor_error), ("ignore_error", service.ignore_error)):
+        for i, pattern in enumerate(patterns):
+            yield from _check_pattern(f"{path}.{key}[{i}]", pattern)
+    if service.ignore_error and not service.monitor_error:
+        yield f"{path}.ignore_error: without monitor_error no line counts: write monitor_error, or take it out"
+    if service.monitor_error:
+        yield from _check_driver(path, service, site)
+
+
+def _check_pattern(path: str, pattern: str) -> Iterator[str]:
+    """Yield the mistakes in a regular expression."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what another version of Python might read otherwise
+            compiled = re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        yield f"{path}: {toml_text(pattern)} is no regular expression of Python's: {error}"
+        return
+    if pattern and compiled.search(""):
+        yield f"{path}: {toml_text(pattern)} matches every line, even an empty one: write what errors have in them"
+
+
+def _check_driver(path: str, service: types.Service, site: types.Site) -> Iterator[str]:
+    """Yield that there would be nothing to read."""
+    daemon, own = site.setup_hosts.daemon, service.logging
+    driver = own.driver if own is not None else str(daemon.get("log-driver", _ENGINES_OWN))
+    options: object = own.options if own is not None else daemon.get("log-opts")
+    keeps = _KEEP_NOTHING.get(driver)
+    if (
+        keeps is None
+        and isinstance(options, Mapping)
+        and str(options.get("cache-disabled", "")).lower() == "true"
+    ):
+        keeps = "keeps no logs with cache-disabled"
+    if keeps is not None:
+        yield f"{path}.monitor_error: its logging driver, {driver}, {keeps}: use local or json-file"

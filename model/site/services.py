@@ -173,6 +173,18 @@ class ServiceBase(Frozen, frozen=True):
     logging: (
         Annotated[Logging, Meta(description="The containers' logging. By default the engine's.")] | None
     ) = None
+    monitor_error: Annotated[
+        list[str],
+        Meta(
+            description="Lines of the containers' logs that are errors, as regular expressions of Python's that may "
+            "match anywhere in a line: with `[monitoring]` they are counted, and the first ones are an alarm. Of a "
+            "line its first 64 kB are looked at."
+        ),
+    ] = []
+    ignore_error: Annotated[
+        list[str],
+        Meta(description="Lines that are no errors, though one of `monitor_error` matches."),
+    ] = []
     stop_signal: (
         Annotated[str, Meta(description="The signal that stops containers. By default the image's.")] | None
     ) = None

@@ -90,9 +90,6 @@ _INSTEAD: Mapping[str, Mapping[str, str]] = {
         "uts": _SWARM,
         "volume": "write volumes",
         "volumes_from": "name the same volume in both services",
-        # hive-builder
-        "ignore_error": _NONE,
-        "monitor_error": _NONE,
     },
     "ImageTable": {
         "context": "write build = '…', the directory with the Dockerfile",

@@ -48,6 +48,7 @@ UNITS: Mapping[str, Mapping[str, str]] = {
     "backup_keep": {"apt": "skep-backup-keep.timer", "dnf": "skep-backup-keep.timer"},
     "backup_standby": {"apt": "skep-backup-standby.timer", "dnf": "skep-backup-standby.timer"},
     "backup_hive": {"apt": "skep-backup.timer", "dnf": "skep-backup.timer"},
+    "observe": {"apt": "skep-observe.service", "dnf": "skep-observe.service"},
     "node_metrics": {"apt": "prometheus-node-exporter.service", "dnf": "node_exporter.service"},
     "alertmanager": {"apt": "prometheus-alertmanager.service", "dnf": "alertmanager.service"},
     "prometheus": {"apt": "prometheus.service", "dnf": "prometheus.service"},

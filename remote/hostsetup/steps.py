@@ -22,6 +22,7 @@ from remote.hostsetup.firewall import DNS_PORT, firewall_step
 from remote.hostsetup.host_agent import agent_step
 from remote.hostsetup.host_step import HostFile, HostStep
 from remote.hostsetup.monitoring import monitoring_steps
+from remote.hostsetup.observe import observe_step
 from remote.hostsetup.packages import script
 
 _LONGEST_HOSTNAME = 64
@@ -106,6 +107,7 @@ def steps(
         agent_step(stage),
         *backup_steps(stage, host, secrets, sources),
         *monitoring_steps(stage, host, secrets, sources.secret),
+        observe_step(stage, host),
     ]
     return [step for step in found if step is not None]
 

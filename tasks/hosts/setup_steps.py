@@ -49,6 +49,7 @@ _DOCS = {
     "backup_hive": "backups of the services' data",
     "backup_standby": "standbys of services' data",
     "node_metrics": "metrics of the host",
+    "observe": "figures of the host's services",
     "alertmanager": "those who are told of alarms (Alertmanager)",
     "prometheus": "metrics and alarms (Prometheus)",
 }

@@ -66,6 +66,8 @@ _NOT_INPUTS = {
     "backup_scripts",
     "metrics",
     "alerts",
+    "monitor_error",
+    "ignore_error",
     "available_on",
     "try",
     "converge_timeout",

@@ -75,6 +75,7 @@ IN_TEXT_NOT_RUN = {
         "doit shell_image", "doit why", "doit replace=", "doit recover_swarm",
     ),
     "of what another page, or the walk through the code, adds: mysite has no such thing": (
+        "doit logs hive0:skep-observe",
         "doit setup_hosts:hive0.motd", "doit why banner", "doit addresses", "doit help addresses",
         "doit build_infra:medium", "doit forget build_infra:medium", "doit why build_volumes:shared@hive0",
         "doit shell_image:pdnsdb", "doit why web",

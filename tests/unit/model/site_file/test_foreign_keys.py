@@ -20,7 +20,6 @@ def of_web(text: str) -> str:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        (of_web("monitor_error = []"), "services.web: unknown key 'monitor_error': skep has no such thing yet"),
         (of_web('devices = ["/dev/kvm"]'), "services.web: unknown key 'devices': the swarm has no such setting for"),
         (of_web("privileged = true"), "services.web: unknown key 'privileged': the swarm has no such setting for"),
         (of_web("deploy.replicas = 2"), "services.web: unknown key 'deploy': its keys stand in the service itself:"),
