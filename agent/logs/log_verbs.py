@@ -1,11 +1,14 @@
 """The words of the agent's wing for logs."""
 
 import argparse
+import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 
 from agent.errors import AgentError, reason_of
+from agent.logs.central_files import CENTRAL, KINDS, WantedLines, central_lines
 from agent.logs.ship import ship
 
 
@@ -13,12 +16,42 @@ def main(arguments: Sequence[str]) -> int:
     """Do what the words ask for, and return the exit status."""
     parser = argparse.ArgumentParser(prog="agent logs")
     verbs = parser.add_subparsers(required=True)
-    verbs.add_parser("ship").set_defaults(verb=ship)
+    verbs.add_parser("ship").set_defaults(verb=_ship)
+    read = verbs.add_parser("read")
+    read.set_defaults(verb=_read)
+    read.add_argument("kind", choices=KINDS)
+    read.add_argument("name")
+    read.add_argument("--since", default="")
+    read.add_argument("--lines", type=int, default=0)
+    read.add_argument("--grep", default="")
+    read.add_argument("--source", default="")
     words = parser.parse_args(arguments)
     os.umask(0o077)
     try:
-        words.verb()
-    except (AgentError, OSError) as error:
-        sys.stderr.write(f"{reason_of(error)}\n")
+        words.verb(words)
+    except BrokenPipeError:
+        return 1
+    except (AgentError, OSError, re.error) as error:
+        # On standard output, where whoever reads lines sees it.
+        sys.stdout.write(json.dumps({"error": reason_of(error)}) + "\n")
         return 1
     return 0
+
+
+def _ship(words: argparse.Namespace) -> None:
+    """Send lines until the process is told to end."""
+    del words
+    ship()
+
+
+def _read(words: argparse.Namespace) -> None:
+    """Print lines of a central file as JSON, the last one with their number."""
+    pattern = re.compile(words.grep) if words.grep else None
+    wanted = WantedLines(words.since, words.lines, pattern, words.source)
+    count = 0
+    for line in central_lines(CENTRAL / words.kind, words.name, wanted):
+        count += 1
+        content = {"time": line.time, "host": line.host, "source": line.source, "stream": line.stream}
+        sys.stdout.write(json.dumps({**content, "text": line.text}) + "\n")
+    sys.stdout.write(json.dumps({"lines": count}) + "\n")
+    sys.stdout.flush()

@@ -44,7 +44,9 @@ class ShipConfig:
         collector: The name of the host that takes the lines.
         port: Its port.
         containers: Where the engine has its containers.
-        files: Where `ca.crt`, `tls.crt` and `tls.key` are.
+        ca: The certificate of the CA that signed the collector's.
+        certificate: This host's certificate.
+        key: Its private key.
 
     """
 
@@ -52,7 +54,9 @@ class ShipConfig:
     collector: str
     port: int
     containers: str
-    files: str
+    ca: str
+    certificate: str
+    key: str
 
 
 class Shipper:
@@ -68,10 +72,10 @@ class Shipper:
 
     def __init__(self, config: ShipConfig, sender: Sender, state: Path, stopped: threading.Event) -> None:
         self._sender, self._state, self._stopped = sender, state, stopped
-        self._noted: dict[str, Any] = read_json(state, {})
-        places = {name: ReadPlace(**place) for name, place in self._noted.get("containers", {}).items()}
+        self._noted: dict[str, Any] = read_json(state, {"containers": {}, "cursor": ""})
+        places = {name: ReadPlace(**place) for name, place in self._noted["containers"].items()}
         self._containers = Containers(Path(config.containers), config.host, places)
-        self._journal = HostJournal(config.host, self._noted.get("cursor", ""))
+        self._journal = HostJournal(config.host, self._noted["cursor"])
         self._is_silent = False
 
     def run(self) -> None:
@@ -162,8 +166,8 @@ def say(text: str) -> None:
 def ship() -> None:
     """Send lines until the process is told to end."""
     config = ShipConfig(**read_json(CONFIG))
-    files = Path(config.files)
-    sender = Relp(config.collector, config.port, files / "ca.crt", files / "tls.crt", files / "tls.key")
+    files = (Path(config.ca), Path(config.certificate), Path(config.key))
+    sender = Relp(config.collector, config.port, *files)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())

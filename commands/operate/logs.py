@@ -5,7 +5,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +23,8 @@ from model.stage import Host
 from remote.engine.log_stream import LogRequest
 from remote.mother import process
 from remote.ssh import commands as ssh_commands
-from tasks.operate.containers import known_service
+from tasks.logs.central_log import HOSTS, SERVICES, CentralRequest, central_lines
+from tasks.operate.containers import ALL, known_service
 from tasks.operate.named_host import made_host
 from tasks.operate.service_logs import ServiceLogs, TaskLine
 from tasks.run.context import Run
@@ -38,13 +39,16 @@ class LogsCommand(DoitCmdBase):
 
     name = "logs"
     doc_purpose = "print the log of a service, all tasks merged by time, or the journal of a host"
-    doc_usage = "SERVICE|HOST|HOST:UNIT [-f] [since=1h] [task=2] [grep=REGEX] [lines=100]"
+    doc_usage = "SERVICE|HOST|HOST:UNIT [-f] [since=1h] [task=2] [grep=REGEX] [lines=100] [central=yes]"
     doc_description = """\
 Of a service: the logs of all its tasks on all hosts, those that ended as well, merged by time. A host that does not \
 answer is said, and the others go on. Of a host: its journal; hive0:docker is that of one unit.
 
 The last 100 lines of each, or all since a time: since=15m, since=01:00, since='2026-11-29 01:00'; with grep= the last \
-100 that match. task= names a task as for `doit exec`. -f goes on until Ctrl-C, also with tasks that begin meanwhile."""
+100 that match. task= names a task as for `doit exec`. -f goes on until Ctrl-C, also with tasks that begin meanwhile.
+
+With [logs] in site.toml the repository host keeps what was said: it is asked as well where since= is given, and where \
+no task is left. central=yes reads there alone, also of hosts and services that are gone."""
 
     cmd_options = (
         {
@@ -79,9 +83,12 @@ The last 100 lines of each, or all since a time: since=15m, since=01:00, since='
             since = get_var("since")
             moment = past_moment(since, time.time()) if since else 0.0
             lines = _number(get_var("lines")) or (0 if since else LINES)
+            if _is_central(follow=follow):
+                return self._central(run, name, unit, host, moment, lines)
             if host is not None and name not in run.stage.services:
                 return _journal(run, made_host(run, name), unit, moment, lines, follow=follow)
-            return self._service(run, words[0], LogRequest(f"{moment:.9f}" if since else "", lines, follow))
+            request = LogRequest(f"{moment:.9f}" if since else "", lines, follow)
+            return self._service(run, words[0], request, moment)
         except SkepError as error:
             sys.stderr.write(f"{run.secrets.redact(str(error))}\n")
             return BROKEN
@@ -92,7 +99,20 @@ The last 100 lines of each, or all since a time: since=15m, since=01:00, since='
                 sys.stdout.close()
             return 0
 
-    def _service(self, run: Run, name: str, request: LogRequest) -> int:
+    def _central(self, run: Run, name: str, unit: str, host: Host | None, moment: float, lines: int) -> int:
+        """Print what the repository host keeps of a service or host."""
+        _pattern(get_var("grep"))
+        kind = SERVICES if host is None or name in run.stage.services else HOSTS
+        shown = host.short if host is not None and kind == HOSTS else name
+        source = unit if kind == HOSTS else _source(run, get_var("task"))
+        printer = _Printer(self.outstream, at_once=False)
+        request = CentralRequest(kind, shown, moment, lines, get_var("grep") or "", source)
+        for each in central_lines(run, request):
+            printer(each)
+        self.outstream.flush()
+        return 0
+
+    def _service(self, run: Run, name: str, request: LogRequest, moment: float) -> int:
         """Print a service's log."""
         service = known_service(run.stage, name, or_host=True)
         task, pattern = get_var("task"), _pattern(get_var("grep"))
@@ -103,6 +123,14 @@ The last 100 lines of each, or all since a time: since=15m, since=01:00, since='
             sys.stderr.write(f"{clean(run.secrets.redact(line))}\n")
             sys.stderr.flush()
 
+        def kept() -> Iterator[TaskLine]:
+            return central_lines(
+                run,
+                CentralRequest(
+                    SERVICES, service, moment, request.lines, get_var("grep") or "", _source(run, task)
+                ),
+            )
+
         logs = ServiceLogs(
             run,
             service,
@@ -110,6 +138,7 @@ The last 100 lines of each, or all since a time: since=15m, since=01:00, since='
             lambda each: each.is_meant(task),
             warn,
             pattern.search if pattern else None,
+            kept if run.stage.site.logs is not None else None,
         )
         printer = _Printer(self.outstream, at_once=request.follow)
         for each in logs.lines():
@@ -146,6 +175,29 @@ class _Printer:
         self._out.write(f"{head} {text}\n")
         if self._at_once:
             self._out.flush()
+
+
+def _is_central(*, follow: bool) -> bool:
+    """Return whether only the repository host is to be asked.
+
+    Raises:
+        InvalidCommand: It is neither yes nor no, or does not go with the rest.
+
+    """
+    text = get_var("central") or "no"
+    if text not in {"yes", "no"}:
+        raise InvalidCommand(
+            f"central={text}: write central=yes, to read only what the repository host keeps"
+        )
+    if text == "yes" and follow:
+        raise InvalidCommand("central=yes: what is kept is read once: leave out -f")
+    return text == "yes"
+
+
+def _source(run: Run, task: str | None) -> str:
+    """Return the word by which the repository host knows a task that a person means; empty for all."""
+    short = {host.name: host.short for host in run.stage.hosts}
+    return "" if task in {None, ALL} else short.get(str(task), str(task))
 
 
 def _number(text: str | None) -> int:

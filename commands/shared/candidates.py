@@ -37,7 +37,7 @@ _OF_COMMAND: Mapping[str, tuple[str, ...]] = {
     "shell": ("stage", "task", "user", "dir"),
     "cp": ("stage", "task"),
     "forward": ("stage", "task"),
-    "logs": ("stage", "task", "since", "lines", "grep"),
+    "logs": ("stage", "task", "since", "lines", "grep", "central"),
     "scale": ("stage", "until"),
     "silence": ("stage", "reason"),
     "move_volume": ("stage", "to", "from"),

@@ -22,6 +22,7 @@ from model.checks.shared import (
 from model.hosts.possible_hives import are_apart
 from model.images import ansible, roles
 from model.labels import LABEL_PREFIX
+from model.site.logs import LOGS_PORT
 from model.site.monitoring import (
     ALERTMANAGER_PORT,
     ENGINE_METRICS_PORT,
@@ -252,6 +253,8 @@ def check_collisions(stage: Stage) -> Iterator[str]:
         skeps |= {(port, "tcp"): "monitoring" for port in (NODE_METRICS_PORT, ENGINE_METRICS_PORT)}
         if not stage.config.separate_repository:
             skeps |= {(port, "tcp"): "monitoring" for port in (PROMETHEUS_PORT, ALERTMANAGER_PORT)}
+    if stage.site.logs is not None and not stage.config.separate_repository:
+        skeps[LOGS_PORT, "tcp"] = "the collector of logs"
     claims: dict[tuple[int, str], list[tuple[str, str]]] = {}
     for name, service in stage.services.items():
         for port in service.ports:

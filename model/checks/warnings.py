@@ -13,6 +13,7 @@ from model.checks.backup import unsaved_volumes
 from model.checks.host_constraints import only_workers
 from model.checks.unread_labels import unread_labels
 from model.site import AwsStage, CloudStage, Healthcheck
+from model.site.logs import READ_DRIVER
 from model.stage import Stage
 from model.toml_text import key_path, key_text
 
@@ -37,6 +38,7 @@ def warnings(stage: Stage, directory: Path) -> Iterator[str]:
     yield from _open_metadata(stage)
     yield from _never_tested_so(stage)
     yield from _unsaved(stage)
+    yield from _unkept_logs(stage)
     yield from _kept_for_fewer_days(stage)
 
 
@@ -49,6 +51,16 @@ def _unsaved(stage: Stage) -> Iterator[str]:
             f"no backup of volumes: {', '.join(names)}: write {missing}, or backup = false in "
             f"[volumes.{key_text(names[0])}] (docs/backup.md)"
         )
+
+
+def _unkept_logs(stage: Stage) -> Iterator[str]:
+    """Yield the services whose log has no files that could be read."""
+    for name, service in stage.services.items() if stage.site.logs is not None else ():
+        if service.logging is not None and service.logging.driver != READ_DRIVER:
+            yield (
+                f"services.{key_text(name)}.logging: [logs] reads the driver {READ_DRIVER} alone, so what this service "
+                "says is not kept: leave logging out"
+            )
 
 
 def _kept_for_fewer_days(stage: Stage) -> Iterator[str]:

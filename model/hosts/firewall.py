@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from model.hosts.possible_hives import may_run_on
 from model.keys.digest import Inputs
 from model.site.base import LAST_PORT
+from model.site.logs import LOGS_PORT
 from model.site.monitoring import ENGINE_METRICS_PORT, NODE_METRICS_PORT
 from model.site.services import FIRST_FREE_PORT, OPEN_TO_ALL, OPEN_TO_STAGE
 from model.stage import REGISTRY_PORT, Host, Stage
@@ -177,5 +178,7 @@ def _inbound(stage: Stage) -> Iterator[Rule]:
         yield Rule("tcp", BACKUP_PORT, INSIDE)
     for port in metrics_ports(stage):
         yield Rule("tcp", port, INSIDE)
+    if stage.site.logs is not None:
+        yield Rule("tcp", LOGS_PORT, INSIDE)
     if stage.has_nfs:
         yield Rule("tcp", NFS_PORT, INSIDE)

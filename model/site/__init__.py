@@ -15,6 +15,7 @@ from model.site.cloud_stages import AwsStage, AzureStage, CloudStage, GcpStage, 
 from model.site.hosts import SetupHosts
 from model.site.images import Base, Build, ExternalRegistry, Healthcheck, Image, Registry, RoleUse
 from model.site.install import InstallHost, InstallNetwork, Partition
+from model.site.logs import Logs
 from model.site.monitoring import Alert, Metrics, Monitoring
 from model.site.networks import Ipam, Network, Pool
 from model.site.secrets import Config, ConfigUse, Generated, SecretSource, SecretUse
@@ -71,6 +72,7 @@ __all__ = [
     "KickstartStage",
     "Label",
     "Logging",
+    "Logs",
     "Metrics",
     "Monitoring",
     "Mount",
@@ -131,4 +133,5 @@ class Site(Struct, frozen=True, kw_only=True):
     services: dict[str, Service] = {}
     backup: Backup | None = None
     monitoring: Monitoring | None = None
+    logs: Logs | None = None
     froms: dict[str, list[str]] = {}

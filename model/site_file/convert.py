@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 from model import site as types
 from model.errors import ConfigError
 from model.images.build_context import froms
+from model.site.logs import read_logging
 from model.site_file.env_files import env_file
 from model.site_file.forms import age, published_port, seconds, size_in_bytes
 from model.site_file.health_checks import health_test
@@ -26,6 +27,7 @@ from model.site_file.service_tables import (
 from model.site_file.tables import (
     ImageTable,
     KickstartStageTable,
+    LogsTable,
     MonitoringTable,
     SiteTable,
     StageTable,
@@ -55,10 +57,11 @@ def site(table: SiteTable, directory: Path | None = None) -> tuple[types.Site, l
         stages={name: stage(part) for name, part in table.stages.items()},
         images={name: image(part, f"images.{name}", problems) for name, part in table.images.items()},
         services={
-            name: service(part, f"services.{name}", problems, directory)
+            name: _with_logging(service(part, f"services.{name}", problems, directory), table.logs)
             for name, part in table.services.items()
         },
         monitoring=_monitoring(table.monitoring),
+        logs=table.logs and types.Logs(keep=age(table.logs.keep)),
         froms={},
     )
     return (structs.replace(made, froms=froms(made, directory)) if directory else made), problems
@@ -67,6 +70,11 @@ def site(table: SiteTable, directory: Path | None = None) -> tuple[types.Site, l
 def _monitoring(table: MonitoringTable | None) -> types.Monitoring | None:
     """Return how the site watches itself, if it does."""
     return None if table is None else _with(types.Monitoring, table, retention=age(table.retention))
+
+
+def _with_logging(made: types.Service, logs: LogsTable | None) -> types.Service:
+    """Return a service whose log can be read on its hosts, where that is wanted and it has no logging of its own."""
+    return made if logs is None or made.logging else structs.replace(made, logging=read_logging())
 
 
 def stage(table: StageTable) -> types.Stage:

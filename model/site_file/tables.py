@@ -107,6 +107,17 @@ class MonitoringTable(MonitoringBase, frozen=True):
     ] = "30d"
 
 
+class LogsTable(Frozen, frozen=True):
+    """What services and hosts say is kept on the repository host, so that it outlives tasks and hosts."""
+
+    keep: Annotated[
+        Age,
+        Meta(
+            description="How long lines are kept at least, as in `30d`; in whole days, hours are rounded up."
+        ),
+    ] = "30d"
+
+
 class SiteTable(Frozen, frozen=True):
     """A whole site."""
 
@@ -170,6 +181,16 @@ class SiteTable(Frozen, frozen=True):
             Meta(
                 description="Metrics of all hosts, and alarms ([monitoring.md](monitoring.md)). `[monitoring]` alone "
                 "switches both on."
+            ),
+        ]
+        | None
+    ) = None
+    logs: (
+        Annotated[
+            LogsTable,
+            Meta(
+                description="Logs of services and journals of hosts, kept on the repository host ([logs.md](logs.md)). "
+                "`[logs]` alone switches that on."
             ),
         ]
         | None

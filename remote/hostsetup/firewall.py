@@ -25,6 +25,7 @@ from model.hosts.firewall import (
 from model.keys.digest import Inputs
 from model.site import PreparedStage
 from model.site.base import LAST_PORT
+from model.site.logs import LOGS_PORT
 from model.site.services import FIRST_FREE_PORT
 from model.stage import REGISTRY_PORT, Host, Stage
 from remote.hostsetup.file_step import file_step
@@ -245,6 +246,8 @@ def _inputs(stage: Stage, host: Host) -> Inputs:
         inputs |= {f"backups from {hive.address}": "open" for hive in stage.hives}
     if metrics_ports(stage):
         inputs |= {f"metrics from {stage.repository.address}": "open"}
+    if _has_logs(stage, host):
+        inputs |= {f"logs from {other.address}": "open" for other in stage.hosts}
     return inputs
 
 
@@ -265,6 +268,9 @@ def _rules(version: int, stage: Stage, host: Host) -> Iterator[str]:
     for peer in _of_version(version, [stage.repository.address]):
         for port in metrics_ports(stage):
             yield _accept(f"-s {peer} -p tcp --dport {port}")
+    if _has_logs(stage, host):
+        for peer in _of_version(version, [other.address for other in stage.hosts]):
+            yield _accept(f"-s {peer} -p tcp --dport {LOGS_PORT}")
     for protocol, ports, sources in _ports(stage, host):
         for source in _allowed(version, stage, sources):
             yield _accept(f"{source}-p {protocol} --dport {ports}")
@@ -336,6 +342,11 @@ def _has_registry(stage: Stage, host: Host) -> bool:
 def _has_backups(stage: Stage, host: Host) -> bool:
     """Return whether a host keeps the hives' backups."""
     return host.is_repository and stage.site.backup is not None
+
+
+def _has_logs(stage: Stage, host: Host) -> bool:
+    """Return whether a host takes what services and hosts say."""
+    return host.is_repository and stage.site.logs is not None
 
 
 def _accept(packets: str) -> str:

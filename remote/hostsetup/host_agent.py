@@ -15,7 +15,8 @@ _TEXT = "/etc/skep/agent.base64"
 
 def agent_step(stage: Stage) -> HostStep | None:
     """Return the step that puts the agent on a host; None where nothing needs it."""
-    if stage.site.backup is None and stage.site.monitoring is None:
+    site = stage.site
+    if site.backup is None and site.monitoring is None and site.logs is None:
         return None
     return file_step(AGENT_STEP, {}, [HostFile(_TEXT, _packed_text())], needs=("docker",))
 

@@ -30,6 +30,8 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
     "node_metrics": {"apt": "prometheus-node-exporter", "dnf": "node-exporter"},
     "alertmanager": {"apt": "prometheus-alertmanager", "dnf": "alertmanager"},
     "prometheus": {"apt": "prometheus", "dnf": "prometheus"},
+    "rsyslog": {"apt": "rsyslog rsyslog-relp", "dnf": "rsyslog rsyslog-relp"},
+    "logrotate": {"apt": "logrotate", "dnf": "logrotate"},
     # debootstrap checks a Debian archive's signature with the keyring, which is no dependency of it.
     "build": {"apt": "debootstrap debian-archive-keyring", "dnf": "debootstrap debian-keyring"},
 }
@@ -47,6 +49,9 @@ UNITS: Mapping[str, Mapping[str, str]] = {
     "backup_server": {"apt": "skep-backup-server.service", "dnf": "skep-backup-server.service"},
     "backup_keep": {"apt": "skep-backup-keep.timer", "dnf": "skep-backup-keep.timer"},
     "backup_standby": {"apt": "skep-backup-standby.timer", "dnf": "skep-backup-standby.timer"},
+    "logs_data": {"apt": "skep-logs-data.service", "dnf": "skep-logs-data.service"},
+    "logs_collector": {"apt": "skep-logs-collector.service", "dnf": "skep-logs-collector.service"},
+    "logs_shipper": {"apt": "skep-logs-shipper.service", "dnf": "skep-logs-shipper.service"},
     "backup_hive": {"apt": "skep-backup.timer", "dnf": "skep-backup.timer"},
     "observe": {"apt": "skep-observe.service", "dnf": "skep-observe.service"},
     "node_metrics": {"apt": "prometheus-node-exporter.service", "dnf": "node_exporter.service"},

@@ -21,6 +21,7 @@ from remote.hostsetup.file_step import file_step
 from remote.hostsetup.firewall import DNS_PORT, firewall_step
 from remote.hostsetup.host_agent import agent_step
 from remote.hostsetup.host_step import HostFile, HostStep
+from remote.hostsetup.logs import logs_steps
 from remote.hostsetup.monitoring import monitoring_steps
 from remote.hostsetup.observe import observe_step
 from remote.hostsetup.packages import script
@@ -108,6 +109,7 @@ def steps(
         *backup_steps(stage, host, secrets, sources),
         *monitoring_steps(stage, host, secrets, sources.secret),
         observe_step(stage, host),
+        *logs_steps(stage, host, secrets),
     ]
     return [step for step in found if step is not None]
 

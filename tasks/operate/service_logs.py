@@ -4,7 +4,7 @@ import heapq
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -41,6 +41,8 @@ class ServiceLogs:
         wanted: Chooses containers.
         warn: Takes a line for each host or container whose log can't be read.
         matches: Chooses lines by their text; the request's number is that of the lines that it chooses.
+        kept: Returns the lines that are kept beside the containers; None if there are none. They are read where a time
+            is asked for, since tasks may have gone by now, and where no task is left.
 
     """
 
@@ -52,9 +54,10 @@ class ServiceLogs:
         wanted: Callable[[ServiceContainer], bool],
         warn: Callable[[str], None],
         matches: Callable[[str], object] | None = None,
+        kept: Callable[[], Iterator[TaskLine]] | None = None,
     ) -> None:
         self._run, self._service, self._request = run, service, request
-        self._wanted, self._warn, self._matches = wanted, warn, matches
+        self._wanted, self._warn, self._matches, self._kept = wanted, warn, matches, kept
         self._silent: set[str] = set()
         self._last: dict[str, str] = {}
         self._begun: set[str] = set()
@@ -65,19 +68,19 @@ class ServiceLogs:
     def lines(self) -> Iterator[TaskLine]:
         """Yield the lines that there are, merged by time; then, if the log is followed, those that come."""
         found = self._find()
-        if not self._chosen(found):
-            there = ", ".join(sorted({each.task for each in found.containers}))
-            problem = (
-                f"there is no such task; there are {there}"
-                if there
-                else "no container of it is on the hosts that answer"
-            )
-            self._warn(f"{self._service}: {problem}")
+        chosen = self._chosen(found)
         once = replace(self._request, follow=False)
-        streams = [self._stream(container, once) for container in self._chosen(found)]
-        for each, container in heapq.merge(*streams, key=lambda pair: pair[0].line.time):
-            self._last[container.id] = each.line.time
+        streams: list[Iterator[tuple[TaskLine, str]]] = [self._live(container, once) for container in chosen]
+        if self._kept is not None and (self._request.since or not chosen):
+            streams.append(self._kept_stream(self._kept))
+        count = 0
+        for each, container in _once(heapq.merge(*streams, key=lambda pair: pair[0].line.time)):
+            count += 1
+            if container:
+                self._last[container] = each.line.time
             yield each
+        if not chosen and not count:
+            self._warn(f"{self._service}: {self._nothing(found)}")
         if not self._request.follow:
             return
         self._known_hosts |= found.answered
@@ -90,6 +93,30 @@ class ServiceLogs:
                 yield self._coming.get()
         finally:
             self._over.set()
+
+    def _nothing(self, found: ServiceContainers) -> str:
+        """Return why there is no line at all."""
+        if there := ", ".join(sorted({each.task for each in found.containers})):
+            return f"there is no such task; there are {there}"
+        keeping = (
+            "; with [logs] in site.toml what it says would be kept (docs/logs.md)"
+            if self._kept is None
+            else ""
+        )
+        return f"no container of it is on the hosts that answer{keeping}"
+
+    def _live(self, container: ServiceContainer, request: LogRequest) -> Iterator[tuple[TaskLine, str]]:
+        """Yield a container's lines, each with its id."""
+        for each, read in self._stream(container, request):
+            yield each, read.id
+
+    def _kept_stream(self, kept: Callable[[], Iterator[TaskLine]]) -> Iterator[tuple[TaskLine, str]]:
+        """Yield the lines that are kept; where they can't be read, that is said."""
+        try:
+            for each in kept():
+                yield each, ""
+        except SkepError as error:
+            self._warn(str(error))
 
     # -- following -----------------------------------------------------------------------------------------------------
 
@@ -170,6 +197,29 @@ class ServiceLogs:
             return lines
         matching = (line for line in lines if matches(line.text))
         return iter(deque(matching, request.lines)) if request.lines and not request.follow else matching
+
+
+def _once(lines: Iterable[tuple[TaskLine, str]]) -> Iterator[tuple[TaskLine, str]]:
+    """Yield lines that are in the order of time without doubles: one that is kept may still be on its host as well.
+
+    Only a line without a container is left out for another.
+    """
+    time, seen, waiting = "", set[tuple[str, str]](), list[tuple[TaskLine, str]]()
+    for each, container in lines:
+        if each.line.time != time:
+            yield from (pair for pair in waiting if _known_by(pair[0]) not in seen)
+            time, seen, waiting = each.line.time, set(), []
+        if container:
+            seen.add(_known_by(each))
+            yield each, container
+        else:
+            waiting.append((each, container))
+    yield from (pair for pair in waiting if _known_by(pair[0]) not in seen)
+
+
+def _known_by(each: TaskLine) -> tuple[str, str]:
+    """Return by what two lines of one time are the same; NUL is not kept (agent/logs/lines.py)."""
+    return each.task, each.line.text.replace("\0", "\ufffd")
 
 
 def after_time(text: str) -> str:

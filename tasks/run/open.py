@@ -59,6 +59,7 @@ WORDS = {
     "unsaved": "restore: yes, to go back although what is there now can't be saved",
     "reason": "silence: why, for others to see",
     "grep": "logs: a regular expression that lines have to match",
+    "central": "logs: `yes` to read only what the repository host keeps",
     LEAVE: "run: the region, project, subscription or provider whose things are left behind as they are",
     "replace": "run: the hosts, networks and volumes that may be replaced although something is lost; or `swarm`",
 }

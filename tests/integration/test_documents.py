@@ -33,6 +33,7 @@ NOT_RUN = {
     "doit replace_host": "makes hosts anew: tests/integration/broken_site/test_replaced_hosts.py",
     "doit serve_install": "waits for machines that boot from it: tests/unit/commands/test_serve_install.py",
     "doit logs -f hello": "its server says nothing: tests/integration/example_site/test_operate.py",
+    **dict.fromkeys(("doit logs hello central=yes", "doit logs hive0 central=yes"), "mysite keeps no logs"),
     "doit move_volume": "mysite has one hive: tests/integration/broken_site/test_moved_volume.py",
     "doit upgrade_hosts": "fetches lists of packages: tests/integration/broken_site/test_upgraded_hosts.py",
     "doit recover_swarm": "the majority is lost in tests/integration/broken_site/test_recovered_swarm.py",

@@ -86,6 +86,10 @@ SAME_SUBJECT = {
     "rendering": ("templates: rendered, and rendered in a run", "model/templates tasks/services"),
     "roles": ("an image's roles: their files, and a build's use of them", "model/images tasks/images"),
     "secrets": ("a site's secrets: the types, and a run's values", "model/site tasks/run"),
+    "logs": (
+        "logs that are kept: what a site says of them, and the steps on its hosts",
+        "model/site remote/hostsetup",
+    ),
     "monitoring": (
         "monitoring: what a site says of it, and the steps on its hosts",
         "model/site remote/hostsetup",

@@ -52,7 +52,7 @@ WALKS = "docs/architecture.md"
 OF_WALKS = {"hive0.motd", "banner", "addresses"}
 FREE = {
     *("confirm", "key", "leave", "to", "stage", "site", "from"),
-    *("task", "user", "dir", "since", "lines", "until", "grep", "keep", "off"),
+    *("task", "user", "dir", "since", "lines", "until", "grep", "central", "keep", "off"),
     *("at", "into", "script", "unsaved", "reason"),
 }
 """Words whose values can't be looked up here; `to` and `stage` are below."""

@@ -16,6 +16,8 @@ cidr = "172.31.0.0/24"
 provider = "prepared"
 ip_address_list = ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
 separate_repository = false
+[logs]
+keep = "14d"
 [backup]
 schedule = "Mon..Fri 01:00"
 keep = { daily = 14 }

@@ -57,7 +57,7 @@ def _no_journal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def shipper(tmp_path: Path, collector: Collector) -> Shipper:
     """Return one that reads the containers below a directory."""
-    config = ShipConfig("hive0", "hive9.example", 6514, str(tmp_path / "containers"), "")
+    config = ShipConfig("hive0", "hive9.example", 6514, str(tmp_path / "containers"), "", "", "")
     _MADE.append(Shipper(config, collector, tmp_path / "sent.json", threading.Event()))
     return _MADE[-1]
 

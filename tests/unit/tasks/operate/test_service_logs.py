@@ -21,6 +21,12 @@ HOSTS = [
 ]
 
 
+NOTHING_LEFT = (
+    "web: no container of it is on the hosts that answer; with [logs] in site.toml what it says would be kept "
+    "(docs/logs.md)"
+)
+
+
 def container(name: str, on: int = 0, *, state: str = "running") -> ServiceContainer:
     """Return a container, whose id is its task's name."""
     return ServiceContainer("web", HOSTS[on], name, name, state, "", 1.0, "page")
@@ -44,6 +50,7 @@ class Logs:
         self.ended: set[str] = set()
         self.chosen: set[str] | None = None
         self.matches: Callable[[str], object] | None = None
+        self.kept: Callable[[], Iterator[TaskLine]] | None = None
         self.requests: list[tuple[str, LogRequest]] = []
         self.warnings: list[str] = []
         self.look: Callable[[], None] = lambda: None
@@ -56,7 +63,9 @@ class Logs:
         """Read them."""
         connection = SimpleNamespace(open=lambda: None, docker_socket=Path("none"))
         run: Any = SimpleNamespace(connections=SimpleNamespace(to=lambda _host: connection))
-        logs = ServiceLogs(run, "web", request, self._is_chosen, self.warnings.append, self.matches)
+        logs = ServiceLogs(
+            run, "web", request, self._is_chosen, self.warnings.append, self.matches, self.kept
+        )
         lines = logs.lines()
         self._readers.append(lines)
         return lines
@@ -142,7 +151,7 @@ def test_no_such_task(logs: Logs) -> None:
     assert list(logs.read(LogRequest())) == []
     assert logs.warnings == [
         "web: there is no such task; there are web.1, web.2",
-        "web: no container of it is on the hosts that answer",
+        NOTHING_LEFT,
     ]
 
 
@@ -287,3 +296,52 @@ def test_a_driver_that_keeps_nothing(logs: Logs, monkeypatch: pytest.MonkeyPatch
 def test_the_nanosecond_behind(time_of_log: str, after: str) -> None:
     """So that the last line does not come again."""
     assert after_time(time_of_log) == after
+
+
+def kept(*lines: tuple[str, LogLine]) -> Callable[[], Iterator[TaskLine]]:
+    """Return what gives lines that are kept."""
+    return lambda: (TaskLine(task, each) for task, each in lines)
+
+
+def test_lines_that_are_kept_fill_what_tasks_no_longer_have(logs: Logs) -> None:
+    """In the order of time; one that a host still has as well comes once, and as often as the host has it."""
+    logs.found = found(container("web.1"))
+    logs.lines = {"web.1": [line(2, "still"), line(3, "here"), line(3, "here")]}
+    logs.kept = kept(
+        ("web.1", line(1, "rotated away")),
+        ("web.1", line(2, "still")),
+        ("web.2", line(2, "still")),
+        ("web.1", line(3, "here")),
+        ("web.1", line(4, "just sent")),
+    )
+
+    assert [(each.task, each.line.text) for each in logs.read(LogRequest(since="1.0"))] == [
+        ("web.1", "rotated away"),
+        ("web.1", "still"),
+        ("web.2", "still"),
+        ("web.1", "here"),
+        ("web.1", "here"),
+        ("web.1", "just sent"),
+    ]
+    assert logs.warnings == []
+
+
+def test_lines_that_are_kept_are_read_where_no_task_is_left(logs: Logs) -> None:
+    """With tasks, and without a time, what they have is what is wanted."""
+    logs.kept = kept(("web.1", line(1, "long ago")))
+    assert [each.line.text for each in logs.read(LogRequest())] == ["long ago"]
+
+    logs.found, logs.lines = found(container("web.1")), {"web.1": [line(2, "now")]}
+    assert [each.line.text for each in logs.read(LogRequest())] == ["now"]
+
+
+def test_kept_lines_that_can_not_be_read_do_not_hold_up_the_others(logs: Logs) -> None:
+    """The repository host may be down."""
+
+    def broken() -> Iterator[TaskLine]:
+        raise HostError("hive9: does not answer")
+
+    logs.found, logs.lines, logs.kept = found(container("web.1")), {"web.1": [line(2, "now")]}, broken
+
+    assert [each.line.text for each in logs.read(LogRequest(since="1.0"))] == ["now"]
+    assert logs.warnings == ["hive9: does not answer"]

@@ -1,0 +1,34 @@
+"""Logs that outlive their host: how long the repository host keeps them."""
+
+from msgspec import Struct
+
+from model.site.base import Scalar
+from model.site.services import Logging
+from model.units import Age
+
+LOGS_PORT = 2514
+"""The port at which the repository host takes lines: RELP over TLS."""
+_DAY = 86_400
+_OPTIONS: dict[str, Scalar] = {"max-size": "10m", "max-file": "10"}
+"""Of each container: what a host holds of its log while the repository host takes none."""
+READ_DRIVER = "json-file"
+"""The only logging driver whose files are read."""
+
+
+class Logs(Struct, frozen=True, kw_only=True):
+    """The logs of services and the journals of hosts are kept on the repository host.
+
+    keep: How long a line is kept at least.
+    """
+
+    keep: Age
+
+    @property
+    def days(self) -> int:
+        """Whole days for which lines are kept, since files are changed once a day."""
+        return -int(-self.keep // _DAY)
+
+
+def read_logging() -> Logging:
+    """Return the logging of a service that says nothing of its own."""
+    return Logging(driver=READ_DRIVER, options=_OPTIONS)

@@ -1,0 +1,1 @@
+"""Logs that the repository host keeps."""

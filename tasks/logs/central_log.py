@@ -1,0 +1,101 @@
+"""What the repository host keeps of a service's log, read there: `[logs]` of site.toml."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from model.errors import HostError, ServiceError
+from remote.engine.log_stream import LogLine
+from remote.hostsetup.host_agent import AGENT
+from remote.mother.process import Running
+from tasks.operate.service_logs import TaskLine
+from tasks.run.context import Run
+
+SERVICES, HOSTS = "services", "hosts"
+_TASK = re.compile(r"([^.]+)\.([^.]+)\.[^.]{20,}")
+
+
+@dataclass(frozen=True)
+class CentralRequest:
+    """The part of a file that is wanted.
+
+    Args:
+        kind: `SERVICES` or `HOSTS`.
+        name: The service's name, or the host's short one.
+        moment: From when, in seconds since 1970; 0 for the beginning.
+        lines: The last so many that match; 0 for all.
+        pattern: A regular expression that they match; empty for all.
+        source: The task, by its number, name or host; in a host's file the unit. Empty for all.
+
+    """
+
+    kind: str
+    name: str
+    moment: float = 0.0
+    lines: int = 0
+    pattern: str = ""
+    source: str = ""
+
+    @property
+    def command(self) -> str:
+        """The command line of the agent that reads it."""
+        words = ["sudo", "-n", "python3", "-I", AGENT, "logs", "read", self.kind, self.name]
+        if self.moment:
+            words.append(f"--since={datetime.fromtimestamp(self.moment, UTC):%Y-%m-%dT%H:%M:%S.%f}000Z")
+        if self.lines:
+            words.append(f"--lines={self.lines}")
+        words += [f"--grep={self.pattern}"] if self.pattern else []
+        words += [f"--source={self.source}"] if self.source else []
+        return shlex.join(words)
+
+
+def central_lines(run: Run, request: CentralRequest) -> Iterator[TaskLine]:
+    """Yield the lines that the repository host has, by time.
+
+    Args:
+        run: The run.
+        request: The part that is wanted.
+
+    Raises:
+        ServiceError: site.toml has no `[logs]`.
+        HostError: The host does not answer, or what it sends ends in the middle.
+
+    """
+    if run.stage.site.logs is None:
+        raise ServiceError(
+            f"{request.name}: logs are not kept beside the hosts' own: write [logs] into site.toml, then run "
+            "`doit setup_hosts deploy_services` (docs/logs.md)"
+        )
+    connection = run.connections.to(run.stage.repository)
+    connection.open()
+    with connection.session(request.command) as running:
+        for raw in _raw_lines(running):
+            content = json.loads(raw)
+            if "error" in content:
+                raise HostError(f"{connection.name}: {content['error']}")
+            if "lines" in content:
+                return
+            yield _task_line(content)
+    raise HostError(
+        f"{connection.name}: the kept lines did not come whole; type the same again, and `doit setup_hosts` if skep's "
+        "agent is not there"
+    )
+
+
+def _raw_lines(running: Running) -> Iterator[bytes]:
+    """Yield the lines of a session's output."""
+    rest = b""
+    while piece := running.read():
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from lines
+
+
+def _task_line(content: dict[str, str]) -> TaskLine:
+    """Return a line under its task's name as a person knows it: `web.2`; of a global service `web.hive0`."""
+    shown = content["source"]
+    if task := _TASK.fullmatch(shown):
+        shown = f"{task[1]}.{task[2] if task[2].isdecimal() else content['host']}"
+    return TaskLine(shown, LogLine(content["time"], content["text"], content["stream"] == "stderr"))

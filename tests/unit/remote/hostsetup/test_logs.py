@@ -1,0 +1,120 @@
+"""The steps of logs: which host has which, who may write, and that no secret leaks."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from model.secrets.secret import Secret
+from model.secrets.stage_secrets import StageSecrets, generate
+from model.site_file.load import parse_site
+from model.stage import Stage
+from remote.hostsetup.apply import step_key
+from remote.hostsetup.firewall import firewall_script
+from remote.hostsetup.host_step import HostStep
+from remote.hostsetup.steps import steps
+
+SITE: dict[str, Any] = {
+    "site": "example",
+    "stages": {"private": {"provider": "docker", "cidr": "192.0.2.0/24", "separate_repository": True}},
+    "services": {"web": {"image": "web"}},
+    "logs": {"keep": "36h"},
+}
+
+
+@pytest.fixture(scope="module")
+def secrets() -> StageSecrets:
+    """Give the secrets of a stage."""
+    return generate("example", "private")
+
+
+def stage_of(**changes: Any) -> Stage:
+    """Return the stage, with changed tables; one that is None is left out."""
+    site = parse_site({key: value for key, value in {**SITE, **changes}.items() if value is not None})
+    return Stage(site, "private", site.stages["private"])
+
+
+def of(stage: Stage, short: str, secrets: StageSecrets) -> dict[str, HostStep]:
+    """Return a host's steps of logs, and that of the agent."""
+    found = {step.name: step for step in steps(stage, stage.host(short), secrets)}
+    return {name: step for name, step in found.items() if name.startswith("logs_") or name == "agent"}
+
+
+def content(step: HostStep, path: str) -> str:
+    """Return the content of a file of a step."""
+    text = {file.path: file.content for file in step.files()}[path]
+    return text.reveal() if isinstance(text, Secret) else text
+
+
+def test_every_host_ships_and_the_repository_host_collects(secrets: StageSecrets) -> None:
+    """Without `[logs]` there is none of it."""
+    stage, without = stage_of(), stage_of(logs=None)
+    repository = stage.repository_short
+
+    assert list(of(stage, "hive0", secrets)) == ["agent", "logs_shipper"]
+    assert list(of(stage, repository, secrets)) == ["agent", "logs_data", "logs_collector", "logs_shipper"]
+    assert of(without, repository, secrets) == {}
+
+
+def test_only_the_stages_hosts_may_write(secrets: StageSecrets) -> None:
+    """By the firewall, and by certificates for clients in their names."""
+    stage = stage_of()
+    collector = of(stage, stage.repository_short, secrets)["logs_collector"]
+    conf = content(collector, "/etc/skep/logs-collector/rsyslog.conf")
+    certificate = x509.load_pem_x509_certificate(
+        content(of(stage, "hive0", secrets)["logs_shipper"], "/etc/skep/logs/tls.crt").encode()
+    )
+    rules = [line for line in firewall_script(stage, stage.repository).splitlines() if "--dport 2514" in line]
+
+    assert re.findall(r"permittedPeer=\[(.*)\]", conf) == [
+        ", ".join(f'"{host.name}"' for host in stage.hosts)
+    ]
+    assert list(certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == [
+        ExtendedKeyUsageOID.CLIENT_AUTH
+    ]
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == [stage.host("hive0").name]
+    assert len(rules) == len(stage.hosts)
+    assert all(f"-s {host.address} " in rule for host, rule in zip(stage.hosts, rules, strict=True))
+    assert "2514" not in firewall_script(stage, stage.host("hive0"))
+
+
+def test_lines_are_kept_for_whole_days(secrets: StageSecrets) -> None:
+    """36 hours are two days, and another time is another input by the name that site.toml has for it."""
+    stage = stage_of()
+    step = of(stage, stage.repository_short, secrets)["logs_collector"]
+
+    assert "maxage 2\n" in content(step, "/etc/skep/logs-collector.rotation")
+    assert step.inputs["keep"] == "2d"
+
+
+def test_the_engines_data_is_where_site_toml_has_it(secrets: StageSecrets) -> None:
+    """`data-root` of `setup_hosts.daemon` is where containers' files are."""
+    stage = stage_of(setup_hosts={"daemon": {"data-root": "/srv/docker"}})
+    config = json.loads(content(of(stage, "hive0", secrets)["logs_shipper"], "/etc/skep/logs/ship.json"))
+
+    assert config["containers"] == "/srv/docker/containers"
+    assert config["collector"] == stage.repository.name
+
+
+def test_private_keys_are_for_root_and_their_service_only(secrets: StageSecrets) -> None:
+    """And none is among the inputs."""
+    stage = stage_of()
+    for short in ("hive0", stage.repository_short):
+        for step in of(stage, short, secrets).values():
+            assert "PRIVATE" not in json.dumps(step_key(step)[0])
+            for file in step.files():
+                if isinstance(file.content, Secret):
+                    assert file.mode in {0o600, 0o640}
+
+
+def test_a_new_agent_makes_the_shipper_stale(secrets: StageSecrets, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs on, so it must be started anew."""
+    stage = stage_of()
+    before = step_key(of(stage, "hive0", secrets)["logs_shipper"])[1]
+    monkeypatch.setattr("remote.hostsetup.host_agent.packed", lambda: b"another")
+
+    assert step_key(of(stage, "hive0", secrets)["logs_shipper"])[1] != before
