@@ -388,21 +388,29 @@ def recorded(
     """Return resources with their statuses, of which some are not up to date, and their order."""
     found = [RecordedStatus(f"build_infra:{short}", short, "", UP_TO_DATE) for short in hosts]
     found += [RecordedStatus(f"setup_hosts:{short}.docker", short, "", UP_TO_DATE) for short in hosts]
+    set_up = [each.task for each in found if each.task.startswith("setup_hosts")]
     if services:
         first, *others = services
         found += [
             RecordedStatus("build_images:web", "", "", STALE, ("roles/web/setup.sh changed",)),
+            RecordedStatus("build_networks:site", "", "", UP_TO_DATE),
+            RecordedStatus("build_volumes:data@hive0", "hive0", "", UP_TO_DATE),
             RecordedStatus(f"deploy_services:{first}", "", "", FOLLOWS, ("build_images:web is stale",)),
             *(RecordedStatus(f"deploy_services:{name}", "", "", UP_TO_DATE) for name in others[:-1]),
             RecordedStatus(f"deploy_services:{services[-1]}", "", "", FAILED, ("its last run failed",)),
             RecordedStatus("initialize_services:first", "", "", NEVER),
         ]
     statuses = {each.task: each for each in found}
-    before = {
-        name: [
-            *([f"build_infra:{statuses[name].host}"] if name.startswith("setup_hosts") else []),
-            *(["build_images:web"] if name.startswith("deploy_services") else []),
-        ]
+    built = ("build_images:web", "build_networks:site", "build_volumes:data@hive0")
+    before: dict[str, list[str]] = {
+        name: [f"build_infra:{statuses[name].host}"] if name.startswith("setup_hosts") else []
         for name in statuses
     }
+    for name in statuses:
+        if name in built:
+            before[name] = set_up
+        elif name.startswith("deploy_services"):
+            before[name] = [*built]
+        elif name.startswith("initialize_services"):
+            before[name] = [f"deploy_services:{services[0]}"]
     return statuses, before

@@ -123,7 +123,10 @@ def _document(page: PageData, head: Markup, programs: list[Markup], settings: di
             el("p", id="age", role="status", hidden=True),
             el(
                 "nav",
-                el("ul", *(el("li", el("a", words, href=f"#{name}")) for name, words in _NAV)),
+                el(
+                    "ul",
+                    *(el("li", el("a", words, href=f"#{name}")) for name, words in _NAV if sections[name]),
+                ),
                 aria_label="Sections",
             ),
             el("main", *(sections[name] for name in order)),

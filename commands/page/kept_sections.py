@@ -4,25 +4,27 @@ from collections.abc import Mapping
 
 from commands.operate.status_lines import size_words
 from commands.page.markup import Markup, el
+from commands.page.phase_picture import NARROW_GRAPH, WIDE_GRAPH, phase_picture
 from commands.page.pieces import UNKNOWN, moment_of, section, state, table
-from tasks.explain.status import UP_TO_DATE
+from tasks.explain.status import FAILED, UP_TO_DATE
 from tasks.page.page_data import PageBackup, PageData, PagePhase, PageResource
 
 SHOWN = 12
 """Resources of a phase that are named at once; the others stand behind a line to open."""
 
 
-def phases_section(page: PageData) -> Markup:
-    """Return the phases as a graph: one after another, with what each comes after and what is stale in it."""
+def phases_section(page: PageData) -> Markup | None:
+    """Return the phases as a graph, and what is stale in each; nothing where they were not read."""
+    if not page.phases:
+        return None
     numbers = {phase.name: n for n, phase in enumerate(page.phases, 1)}
     return section(
         "phases",
         "How it is built",
         "The site is built in seven phases, each from what those before it made. What is not up to date any more, "
         "since something that it is made from changed, is named with the reason; the next run of doit makes it anew.",
-        el("ol", *(_phase(phase, numbers) for phase in page.phases), class_="phases")
-        if page.phases
-        else el("p", "It could not be read."),
+        el("figure", phase_picture(page.phases, WIDE_GRAPH), phase_picture(page.phases, NARROW_GRAPH)),
+        el("ol", *(_phase(phase, numbers) for phase in page.phases), class_="phases"),
     )
 
 
@@ -36,11 +38,18 @@ def _phase(phase: PagePhase, numbers: Mapping[str, int]) -> Markup:
         "li",
         el("h3", phase.name),
         el("p", phase.purpose, class_="small"),
-        el("p", state(words, is_good=phase.counts.get(UP_TO_DATE, 0) == total)),
+        el("p", _state(phase, words)),
         _bar(phase.counts, total) if total else None,
         el("p", f"comes after {after}", class_="small") if after else None,
         _resources(late),
     )
+
+
+def _state(phase: PagePhase, words: str) -> Markup:
+    """Return how far a phase is up to date; what is only stale is no fault."""
+    if phase.counts.get(UP_TO_DATE, 0) == sum(phase.counts.values()) or FAILED in phase.counts:
+        return state(words, is_good=FAILED not in phase.counts)
+    return el("span", el("span", "! ", aria_hidden="true"), words, class_="late-words")
 
 
 def _bar(counts: Mapping[str, int], total: int) -> Markup:

@@ -97,7 +97,7 @@ def _phase(name: str, words: str, graph: ResourceGraph, counts: dict[str, int]) 
     return PagePhase(
         name,
         words,
-        tuple(after),
+        tuple(each for each in graph.phases if each in after),
         counts,
         tuple(
             PageResource(node.name, node.key, node.status, node.count, node.reasons)

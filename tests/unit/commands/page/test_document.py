@@ -12,11 +12,13 @@ import pytest
 
 from commands.page.document import served, single_file
 from commands.page.markup import el, joined
+from commands.page.phase_picture import NARROW_GRAPH, WIDE_GRAPH, GraphForm, phase_picture
 from commands.page.picture import NARROW, WIDE, Form, picture
 from commands.page.reading import without_secrets
 from commands.page.running_sections import verdict
 from tasks.page.page_data import PageData
-from tests.page_sites import DEAD_HOST, EMPTY, HOSTILE, LARGE, WELL, MadeUp, whole
+from tasks.page.site_page import page_phases
+from tests.page_sites import DEAD_HOST, EMPTY, HOSTILE, LARGE, PHASES, WELL, MadeUp, whole
 
 VOID = {"meta", "link", "br"}
 
@@ -210,6 +212,42 @@ def test_nothing_in_a_picture_lies_on_something_else(site: MadeUp, form: Form, t
                 or other[1] + other[3] <= one[1]
             )
         assert all(y + tall < height and x + wide < box_width for x, y, wide, tall in chips)
+
+
+@pytest.mark.parametrize("form", [WIDE_GRAPH, NARROW_GRAPH], ids=["wide", "narrow"])
+def test_the_graph_of_the_phases(page: PageData, form: GraphForm) -> None:
+    """Seven nodes in places of their own, with their worst status; edges that others imply are left out."""
+    text = str(phase_picture(page.phases, form))
+    nodes = re.findall(
+        r'class="phase ([a-z-]+)"><rect class="box" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"',
+        text,
+    )
+
+    assert [status for status, *_ in nodes] == [
+        "up-to-date",
+        "up-to-date",
+        "stale",
+        "up-to-date",
+        "up-to-date",
+        "failed",
+        "never-run",
+    ]
+    boxes = [tuple(float(each) for each in box) for _, *box in nodes]
+    for (x1, y1, width, height), (x2, y2, _, _) in combinations(boxes, 2):
+        assert abs(x1 - x2) >= width or abs(y1 - y2) >= height
+    # infra → set-up → images, networks, volumes → services → first data
+    assert text.count('class="order"') == 8
+    assert (
+        "deploy_services comes after build_images, build_networks, build_volumes: 1 failed, 1 may follow"
+        in text
+    )
+
+
+def test_phases_without_an_order_are_drawn() -> None:
+    """As those of a site of which nothing is known: one behind the other."""
+    phases = page_phases(PHASES, {}, {})
+
+    assert str(phase_picture(phases, WIDE_GRAPH)).count("nothing to make</text>") == 7
 
 
 def test_the_verdict_counts_what_is_wrong_and_what_alarms(page: PageData) -> None:

@@ -95,7 +95,7 @@ def test_a_page_fits_and_complains_of_nothing(
     assert browser.complaints == []
     assert browser.value("document.documentElement.scrollWidth") <= width
     forms = browser.value(
-        "[...document.querySelectorAll('.picture')].filter((e) => e.checkVisibility()).length"
+        "[...document.querySelectorAll('#picture .picture')].filter((e) => e.checkVisibility()).length"
     )
     assert forms == 1
 

@@ -89,9 +89,11 @@ def test_phases_have_their_order_and_counts() -> None:
 
     assert list(phases) == list(PHASES)
     assert phases["setup_hosts"].after == ("build_infra",)
-    assert phases["deploy_services"].after == ("build_images",)
+    assert phases["deploy_services"].after == ("build_images", "build_networks", "build_volumes")
+    assert phases["initialize_services"].after == ("deploy_services",)
     assert phases["deploy_services"].counts == {"failed": 1, "may follow": 1}
-    assert phases["build_networks"].counts == {}
+    assert phases["build_networks"].counts == {"up to date": 1}
+    assert [each.counts for each in page_phases(PHASES, *recorded([], []))] == [{}] * 7
     assert phases["build_images"].resources[0].reasons == ("roles/web/setup.sh changed",)
 
 
