@@ -324,12 +324,11 @@ def whole(page: PageData) -> PageData:
                 "ServiceShort",
                 "2026-11-30T11:40:00Z",
                 "wiki has 1 of 2 tasks",
-                "critical",
                 "",
                 "wiki",
                 "doit status wiki",
             ),
-            PageAlarm("DiskFills", "2026-11-30T10:00:00Z", HOSTILE, "warning", "hive2", is_silenced=True),
+            PageAlarm("DiskFills", "2026-11-30T10:00:00Z", HOSTILE, "hive2", is_silenced=True),
         ),
         charts=(
             PageChart(

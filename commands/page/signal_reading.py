@@ -4,10 +4,10 @@ import time
 from dataclasses import dataclass
 from functools import partial
 
-from model.alarms.alarm_rules import WATCHDOG
 from model.errors import SkepError
-from remote.monitoring.monitoring_answers import alerts, ranges
+from remote.monitoring.prometheus import ranges
 from remote.mother.questions import begin
+from tasks.alarms.site_alarms import alarms
 from tasks.page.page_alarms import page_alarms
 from tasks.page.page_charts import QUESTIONS, STEP, chart_times, page_chart
 from tasks.page.page_data import PageAlarm, PageChart, Unread
@@ -36,14 +36,15 @@ class Signals:
 
 def read_signals(run: Run) -> Signals:
     """Return what the monitoring of a site says; what can't be read is named."""
-    alarms_coming, charts_coming = begin(partial(_alarms, run)), begin(partial(_charts, run))
+    alarms_coming, charts_coming = begin(partial(alarms, run)), begin(partial(_charts, run))
     ends = time.monotonic() + TIME
-    alarms: tuple[PageAlarm, ...] = ()
+    given: tuple[PageAlarm, ...] = ()
     charts: tuple[PageChart, ...] = ()
     unread: list[Unread] = []
     try:
-        alarms, arrive = alarms_coming.result(TIME)
-        if not arrive:
+        found = alarms_coming.result(TIME)
+        given = page_alarms(found.given)
+        if not found.are_alive:
             why = "the alarm that is always raised does not arrive, so others would not: does Prometheus run?"
             unread.append(
                 Unread(ALARMS, f"{why} (doit ssh {run.stage.repository_short} systemctl status prometheus)")
@@ -54,17 +55,12 @@ def read_signals(run: Run) -> Signals:
         charts = charts_coming.result(max(0.0, ends - time.monotonic()))
     except (TimeoutError, SkepError) as error:
         unread.append(Unread(METRICS, _why(error)))
-    return Signals(alarms, charts, tuple(unread))
+    return Signals(given, charts, tuple(unread))
 
 
 def _why(error: Exception) -> str:
     """Return why something was not read."""
     return f"no answer within {TIME:.0f} s" if isinstance(error, TimeoutError) else str(error)
-
-
-def _alarms(run: Run) -> tuple[tuple[PageAlarm, ...], bool]:
-    """Return the alarms, and whether they arrive."""
-    return page_alarms(alerts(run.connections.to(run.stage.repository)), WATCHDOG)
 
 
 def _charts(run: Run) -> tuple[PageChart, ...]:

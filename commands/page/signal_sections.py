@@ -27,10 +27,9 @@ def alarms_section(page: PageData) -> Markup:
 
 def _alarm(alarm: PageAlarm) -> list[str]:
     """Return an alarm's row."""
-    name = " ".join(filter(None, (alarm.name, f"({alarm.severity})" if alarm.severity else "")))
     silenced = el("span", " silenced", class_="note") if alarm.is_silenced else None
     return [
-        joined(name, silenced),
+        joined(alarm.name, silenced),
         alarm.summary or UNKNOWN,
         alarm.service or UNKNOWN,
         alarm.host or UNKNOWN,

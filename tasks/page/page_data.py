@@ -84,20 +84,18 @@ class PageAlarm:
 
     Args:
         name: Its name.
-        since: When it was raised, as Alertmanager writes it.
+        since: Since when it is so, as `2026-11-30T11:40:00Z`.
         summary: What it says.
-        severity: How bad it is, as its rule has it; empty if that does not say.
         host: The host that it is about; empty if it is about none.
         service: The service that it is about; empty if it is about none.
         command: The command to look with; empty if its rule names none.
-        is_silenced: Whether somebody, or a run, silenced it.
+        is_silenced: Whether nobody is told of it: somebody or a run silenced it, or another alarm says it.
 
     """
 
     name: str
     since: str
     summary: str = ""
-    severity: str = ""
     host: str = ""
     service: str = ""
     command: str = ""

@@ -1,6 +1,5 @@
 """Alarms and metrics are read together, and neither needs the other."""
 
-from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,7 +7,9 @@ import pytest
 
 from commands.page import signal_reading
 from commands.page.signal_reading import read_signals
+from model.alarms.given_alarms import GivenAlarm
 from model.errors import HostError
+from tasks.alarms.site_alarms import Alarms
 from tasks.page.page_charts import QUESTIONS, STEP
 
 RUN: Any = SimpleNamespace(
@@ -17,9 +18,12 @@ RUN: Any = SimpleNamespace(
 )
 
 
-def alert(name: str) -> Mapping[str, Any]:
-    """Return an alarm of Alertmanager's."""
-    return {"labels": {"alertname": name, "host": "hive1"}, "startsAt": "2026-11-30T11:00:00Z"}
+def alarms(*names: str, are_alive: bool = True) -> Alarms:
+    """Return alarms of a host."""
+    given = [
+        GivenAlarm(name, "", "hive1", "It is.", "", "2026-11-30T11:00:00Z", "doit status") for name in names
+    ]
+    return Alarms(given, [], are_alive)
 
 
 def answered(_host: str, questions: list[str], *, start: int, end: int, step: int) -> list[Any]:
@@ -36,7 +40,7 @@ def refused(*_: Any, **__: Any) -> Any:
 
 def test_both_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Charts that have nothing to draw are left out."""
-    monkeypatch.setattr(signal_reading, "alerts", lambda _host: [alert("Watchdog"), alert("HostSilent")])
+    monkeypatch.setattr(signal_reading, "alarms", lambda _run: alarms("HostSilent"))
     monkeypatch.setattr(signal_reading, "ranges", answered)
     found = read_signals(RUN)
 
@@ -47,7 +51,7 @@ def test_both_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_alarm_at_all_is_none_of_calm(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the one that is always raised, it is said that others would not arrive."""
-    monkeypatch.setattr(signal_reading, "alerts", lambda _host: [])
+    monkeypatch.setattr(signal_reading, "alarms", lambda _run: alarms(are_alive=False))
     monkeypatch.setattr(signal_reading, "ranges", answered)
     [unread] = read_signals(RUN).unread
 
@@ -57,7 +61,7 @@ def test_no_alarm_at_all_is_none_of_calm(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_what_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each for itself."""
-    monkeypatch.setattr(signal_reading, "alerts", lambda _host: [alert("Watchdog"), alert("HostSilent")])
+    monkeypatch.setattr(signal_reading, "alarms", lambda _run: alarms("HostSilent"))
     monkeypatch.setattr(signal_reading, "ranges", refused)
     found = read_signals(RUN)
     assert [each.name for each in found.alarms] == ["HostSilent"]
@@ -65,5 +69,5 @@ def test_what_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         ("metrics over time", "hive2 does not answer")
     ]
 
-    monkeypatch.setattr(signal_reading, "alerts", refused)
+    monkeypatch.setattr(signal_reading, "alarms", refused)
     assert [each.part for each in read_signals(RUN).unread] == ["alarms", "metrics over time"]

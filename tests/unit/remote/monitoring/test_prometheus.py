@@ -1,30 +1,28 @@
-"""What is typed on the repository host to ask its monitoring, and how the answers are read."""
+"""What is typed on the repository host to ask Prometheus, and how the answers are read."""
 
-import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from remote.monitoring.monitoring_answers import alerts, ranges
+from remote.monitoring.prometheus import ranges
 
 PROGRAM = """#!/bin/sh
 for word; do printf '%s\\n' "$word" >>"$LOG"; done
 for question; do :; done
 case $question in nothing) echo null ;; *) echo '[{"metric": {"host": "hive0"}, "values": [[300, "0.5"]]}]' ;; esac
 """
-"""Stands for promtool 2.53 and amtool 0.28, whose answers were looked at on a real site."""
+"""Stands for promtool 2.53, whose answers were looked at on a real site."""
 
 
 class Here:
-    """A connection to this machine, whose monitoring is a script."""
+    """A connection to this machine, whose promtool is a script."""
 
     def __init__(self, directory: Path) -> None:
         self.log, self.environment = directory / "log", {"PATH": f"{directory}:/usr/bin:/bin"}
         self.environment["LOG"] = str(self.log)
-        for name in ("promtool", "amtool"):
-            (directory / name).write_text(PROGRAM)
-            (directory / name).chmod(0o755)
+        (directory / "promtool").write_text(PROGRAM)
+        (directory / "promtool").chmod(0o755)
 
     def script(self, text: str, *, timeout: float, label: str) -> str:
         """Run a script here."""
@@ -66,19 +64,3 @@ def test_questions_arrive_as_they_are(here: Here) -> None:
         "--step=300s",
     ]
     assert words[7] == "http://127.0.0.1:9090"
-
-
-def test_all_alarms_are_asked_for(here: Here) -> None:
-    """Those that are silenced or inhibited as well."""
-    assert json.dumps(alerts(here)).startswith('[{"metric"')  # type: ignore[arg-type]
-    assert here.log.read_text().split() == [
-        "--alertmanager.url=http://127.0.0.1:9093",
-        "--timeout=10s",
-        "-o",
-        "json",
-        "alert",
-        "query",
-        "-a",
-        "-s",
-        "-i",
-    ]

@@ -1,6 +1,6 @@
-"""What Prometheus and Alertmanager say on the repository host, asked there by the programs that come with them.
+"""Metrics over time, as Prometheus on the repository host has them.
 
-Both listen on its loopback alone. promtool and amtool are in the packages of the two: nothing else has to be there.
+It listens on that host's loopback alone: promtool, of its Debian package, asks it there.
 """
 
 import json
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from shlex import quote
 from typing import Any
 
-from model.site.monitoring import ALERTMANAGER_PORT, PROMETHEUS_PORT
+from model.site.monitoring import PROMETHEUS_PORT
 from remote.ssh.connection import Connection
 
 TIMEOUT = 15.0
@@ -18,24 +18,6 @@ Series = Sequence[Mapping[str, Any]]
 
 https://prometheus.io/docs/prometheus/latest/querying/api/#range-vectors
 """
-
-
-def alerts(connection: Connection) -> list[Mapping[str, Any]]:
-    """Return the alarms that Alertmanager has, silenced and inhibited ones too.
-
-    https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml (gettableAlerts)
-
-    Raises:
-        CommandError: It does not answer.
-        HostError: The host does not answer.
-
-    """
-    url = f"http://127.0.0.1:{ALERTMANAGER_PORT}"
-    command = f"amtool --alertmanager.url={url} --timeout=10s -o json alert query -a -s -i\n"
-    found: list[Mapping[str, Any]] = json.loads(
-        connection.script(command, timeout=TIMEOUT, label="asking Alertmanager")
-    )
-    return found
 
 
 def ranges(
