@@ -18,6 +18,9 @@ from agent.observe.observe_config import ObservedService
 BUDGET = 1.5
 """Seconds of processor time that a look may take, a tenth of what there is between two."""
 
+TOLD = 600.0
+"""Seconds for which it is told that lines were lost: longer than an alarm waits for it to be over."""
+
 
 class _Container:
     """A container whose log is followed."""
@@ -66,6 +69,8 @@ class ErrorCounts:
             for name, each in services.items()
             if each.monitor_error
         }
+        self._lately: dict[str, float] = {}
+        """What went wrong lately, and when."""
         self.counts: dict[str, int] = dict.fromkeys(self._patterns, 0) | {
             name: int(count) for name, count in noted.get("counts", {}).items() if name in self._patterns
         }
@@ -93,12 +98,10 @@ class ErrorCounts:
             now: The time, in seconds since 1970: lines before the first look at a service don't count.
 
         Raises:
-            AgentError: Lines were lost, or not read in time; the others are counted even then.
+            AgentError: Lines were lost, or left out, within the last ten minutes; the others are counted even then.
 
         """
-        self._containers = {
-            identity: each for identity, each in self._containers.items() if identity in containers
-        }
+        gone = {identity for identity in self._containers if identity not in containers}
         for identity, service in containers.items():
             if service in self._patterns and identity not in self._containers:
                 log = FollowedLog(identity, LogPlace(), self._root)
@@ -113,8 +116,12 @@ class ErrorCounts:
             # Whoever was read last is read last the next time, too: the others come first then.
             self._containers[identity] = self._containers.pop(identity)
             problems += self._read(each, ends)
-        if problems:
-            raise AgentError("; ".join(dict.fromkeys(problems)))
+            if identity in gone and time.process_time() < ends:
+                del self._containers[identity]
+        self._lately |= dict.fromkeys(problems, now)
+        self._lately = {problem: at for problem, at in self._lately.items() if now - at < TOLD}
+        if self._lately:
+            raise AgentError("; ".join(self._lately))
 
     def _read(self, container: _Container, ends: float) -> Sequence[str]:
         """Read a container's log on, and return what went wrong."""

@@ -14,8 +14,10 @@ from typing import IO
 from agent.observe.log_records import BrokenLogError, LogRecord, Reader, json_records, local_records
 
 CONTAINERS = Path("/var/lib/docker/containers")
-_CHUNK, _HEAD = 1 << 18, 1 << 12
-"""Bytes that are read at a time; and of a file's beginning at first."""
+_CHUNK = 1 << 16
+"""Bytes that are read at a time."""
+_HEADS = (1 << 12, 1 << 18)
+"""Bytes of a file's beginning: most first records are in the first of them, all in both."""
 _MOST_ROTATED = 100
 """Rotated files that are looked for."""
 
@@ -55,8 +57,19 @@ class FollowedLog:
         self._seen: tuple[int, int, int] | None = None
         self._ended: int | None = None
         """The checksum of the rotated file that was read to its end."""
+        self._held: tuple[IO[bytes], Reader] | None = None
+        """The file that the engine writes to: it can be read to its end when it is removed with its container."""
         self.has_lost = False
         """Whether records were rotated away before they were read, or can't be read."""
+
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        if self._held is not None:
+            self._held[0].close()
+            self._held = None
 
     def records(self, since: int) -> Generator[LogRecord]:
         """Yield the records that were not read; each counts as read as soon as it is given.
@@ -72,6 +85,7 @@ class FollowedLog:
             ((path, reader) for path, reader in self._files if path.exists()), (None, local_records)
         )
         if current is None:
+            yield from self._left()
             return
         status = current.stat()
         found = status.st_ino, status.st_size, status.st_mtime_ns
@@ -81,14 +95,28 @@ class FollowedLog:
             path = self._next(current, reader, since)
             if path is None:
                 return
-            with _opened(path) as file:
-                if _first(file, reader) != (self.place.first, self.place.length):
-                    continue  # it was rotated a moment ago
-                yield from self._unread(file, reader)
             if path == current:
-                self._seen = found
-                return
-            self._ended = self.place.first
+                self.close()
+                self._held = _opened(path), reader
+                if self._is_at(*self._held):
+                    yield from self._unread(*self._held)
+                    self._seen = found
+                    return
+                continue  # it was rotated a moment ago
+            with _opened(path) as file:
+                if self._is_at(file, reader):
+                    yield from self._unread(file, reader)
+                    self._ended = self.place.first
+
+    def _left(self) -> Iterator[LogRecord]:
+        """Yield the records that were not read of a file that is removed."""
+        if self._held is not None and self._is_at(*self._held):
+            yield from self._unread(*self._held)
+        self.close()
+
+    def _is_at(self, file: IO[bytes], reader: Reader) -> bool:
+        """Return whether a file is the one that is being read."""
+        return _first(file, reader) == (self.place.first, self.place.length)
 
     def _next(self, current: Path, reader: Reader, since: int) -> Path | None:
         """Return the file to read on in: the one that was read, or the one after it if that was read to its end."""
@@ -167,7 +195,7 @@ def _first(file: IO[bytes], reader: Reader) -> tuple[int, int] | None:
     """Return the checksum and the length of a file's first record; None where none is whole."""
     file.seek(0)
     head = b""
-    for most in (_HEAD, _CHUNK):
+    for most in _HEADS:
         head += _read(file, most)
         try:
             record = next(reader(head), None)

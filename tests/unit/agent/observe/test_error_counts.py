@@ -69,16 +69,17 @@ def test_killed_and_restarted(tmp_path: Path) -> None:
 
 
 def test_a_container_that_is_gone(tmp_path: Path) -> None:
-    """Its lines stay counted, and nothing of it is kept; one that ended is read to its end."""
+    """Its lines count, also those that it wrote since the last look, and nothing of it is kept."""
     log = ContainerLog(tmp_path)
     found = counts(tmp_path)
+    log.write(b"one")
     found.look(HERE, 0.001)
-    log.write(b"ERROR")
-    found.look(HERE, 0)
+    log.write(b"ERROR, the last word")
     log.path.unlink()
-    found.look(HERE, 0)
     found.look({}, 0)
+    assert found.counts == {"web": 1}
     assert found.noted()["containers"] == {}
+    found.look({}, 0)
     assert found.counts == {"web": 1}
 
 
@@ -121,7 +122,7 @@ def test_a_slow_expression(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     ):
         found.look(containers, 0)
     assert found.counts == {"slow": 1, "web": 1}
-    found.look(containers, 0)
+    found.look(containers, error_counts.TOLD)
 
 
 def test_more_than_a_look_can_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +143,7 @@ def test_more_than_a_look_can_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_lines_that_were_rotated_away(tmp_path: Path) -> None:
-    """It is said once."""
+    """It is said for so long that an alarm comes of it, and no longer."""
     log = ContainerLog(tmp_path)
     found = counts(tmp_path)
     log.write(b"one")
@@ -153,7 +154,9 @@ def test_lines_that_were_rotated_away(tmp_path: Path) -> None:
     with pytest.raises(AgentError, match="web: lines of its log were gone before they were read"):
         found.look(HERE, 0)
     assert found.counts == {"web": 1}
-    found.look(HERE, 0)
+    with pytest.raises(AgentError):
+        found.look(HERE, error_counts.TOLD - 1)
+    found.look(HERE, error_counts.TOLD)
 
 
 def test_the_limit_is_of_the_processor() -> None:
