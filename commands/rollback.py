@@ -15,6 +15,7 @@ from commands.shared.holding import holding, interrupted
 from model.errors import SkepError
 from model.keys.digest import Inputs
 from model.keys.record import ServiceRecord
+from tasks.alarms.silenced import silenced_service
 from tasks.names import service_task
 from tasks.services import pinned_revisions
 from tasks.services.rollback import ServiceRollback
@@ -54,7 +55,8 @@ The service is then pinned: `doit` leaves it alone until its definition, its ima
                 if get_var("to") == LATEST:
                     rollback.unpin(log)
                     return 0
-                inputs = rollback.roll_back(get_var("to"), log)
+                with silenced_service(run, name, log):
+                    inputs = rollback.roll_back(get_var("to"), log)
                 run.progress.revisions[name] = rollback.number
                 self._note(name, inputs)
                 pinned_revisions.note(

@@ -144,6 +144,7 @@ service's image, environment, secrets, networks and volumes, which is gone after
             if self._with_timings:
                 self._print_timings(run)
         finally:
+            run.silences.close(_print)
             run.observer.close()
         if traces.problem is None:
             return status

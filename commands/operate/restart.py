@@ -12,6 +12,7 @@ from commands.shared.console import ConsoleLog
 from commands.shared.current_run import site_run
 from commands.shared.holding import INTERRUPTED, holding
 from model.errors import SkepError
+from tasks.alarms.silenced import silenced_service
 from tasks.operate.adjusted_service import AdjustedService
 from tasks.operate.containers import known_service
 
@@ -45,7 +46,8 @@ class RestartCommand(DoitCmdBase):
             names = [known_service(run.stage, name) for name in args]
             with holding(run):
                 for name in names:
-                    AdjustedService(run, name).restart(log)
+                    with silenced_service(run, name, log):
+                        AdjustedService(run, name).restart(log)
         except SkepError as error:
             sys.stderr.write(f"{run.secrets.redact(str(error))}\n")
             return 1

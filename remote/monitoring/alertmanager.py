@@ -4,7 +4,7 @@ It listens on that host's loopback alone: amtool, of its Debian package, asks it
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from shlex import quote
 from typing import Any
 
@@ -42,14 +42,16 @@ def silences(connection: Connection) -> list[Silence]:
     return sorted(map(Silence.of, _asked(connection, "silence query -o json")), key=lambda each: each.ends)
 
 
-def add_silence(
-    connection: Connection, matchers: Mapping[str, str], seconds: float, who: str, reason: str
-) -> str:
+Matchers = Mapping[str, str | Collection[str]]
+"""Label to the value that an alarm must have, or to several, of which it must have one."""
+
+
+def add_silence(connection: Connection, matchers: Matchers, seconds: float, who: str, reason: str) -> str:
     """Have alarms with these labels be sent to nobody for a time, and return the silence's id.
 
     Args:
         connection: The connection to the repository host.
-        matchers: Label to the value that an alarm must have.
+        matchers: The labels.
         seconds: For how long.
         who: Who asked for it.
         reason: Why; no secret.
@@ -58,9 +60,25 @@ def add_silence(
         HostError: The host does not answer, or has no Alertmanager that does.
 
     """
-    labels = " ".join(quote(f"{name}={value}") for name, value in matchers.items())
+    labels = " ".join(quote(_matcher(name, value)) for name, value in matchers.items())
     words = f"silence add {labels} --duration={seconds:.0f}s --author={quote(who)} --comment={quote(reason)}"
     return _run(connection, words).strip().splitlines()[-1]
+
+
+def _matcher(name: str, value: str | Collection[str]) -> str:
+    """Return a label's condition in amtool's words. Names of services have no sign with a meaning of its own."""
+    return f"{name}={value}" if isinstance(value, str) else f"{name}=~{'|'.join(sorted(value))}"
+
+
+def shorten_silences(connection: Connection, ids: Collection[str], seconds: int) -> None:
+    """Have silences end a short while from now, by the host's clock.
+
+    Raises:
+        HostError: The host does not answer, or has no Alertmanager that does; or one has ended already.
+
+    """
+    end = f'"$(date -u -d "+{seconds} seconds" +%FT%TZ)"'
+    _run(connection, f"silence update --quiet --end={end} {' '.join(sorted(map(quote, ids)))}")
 
 
 def end_silences(connection: Connection, ids: Iterable[str]) -> None:

@@ -12,6 +12,7 @@ from model.labels import GIVEN_LABEL, NAME_LABEL, VOLUME_LABEL, labels_of
 from model.log import Log
 from model.stage import Host, Stage
 from model.swarm.constraints import parse_constraint
+from tasks.alarms.silenced import end_silence_of_host
 from tasks.cleanup.removing import each
 from tasks.hosts.rolling_replace import wait_until_back
 from tasks.hosts.volume_data import refused_volumes
@@ -61,6 +62,7 @@ class NodeLabels(Step):
         )
         if self.host in run.progress.replaced or was_aside:
             wait_until_back(run, self._host, run.progress.replaced.get(self.host), work.log)
+            end_silence_of_host(run, self._host, work.log)
             run.live_state.renew(self._host)
         return FactRecord(id=sha256(str(sorted(labels.items()))))
 

@@ -20,6 +20,7 @@ from model.stage import Host
 from model.swarm.time_to_run import time_to_run
 from providers.base import Resource
 from remote.mother.wait import telling, wait_for, wait_until_none
+from tasks.alarms.silenced import end_silence_of_host, silence_host
 from tasks.hosts.volumes_on import volumes_on
 from tasks.names import SWARM, infra_task, setup_task, swarm_task
 from tasks.run.context import Run
@@ -63,6 +64,7 @@ def one_at_a_time(run: Run, resource: Resource, log: Log) -> Iterator[None]:
         yield  # all hosts move at once: no swarm is left that could do without one
         return
     with _turn(run, infra_task(resource.name), log):
+        silence_host(run, host, log)  # until the task of its labels has seen it back
         # A former hive takes no tasks anew, so it is only drained to leave the swarm.
         leaves = goes and not run.provider.keeps_volumes
         before = (
@@ -95,7 +97,9 @@ def stopped_one_at_a_time(run: Run, host: Host, log: Log, *, restarts: bool) -> 
         yield
         run.live_state.renew(host)
         return
-    with _turn(run, setup_task(host.short, "docker"), log):
+    with _turn(run, setup_task(host.short, "docker"), log), contextlib.ExitStack() as stack:
+        silence_host(run, host, log)
+        stack.callback(end_silence_of_host, run, host, log)
         before = _give_up_place(run, host, log, goes=False, drains=restarts and host.is_hive)
         yield
         run.connections.forget_engine(host)

@@ -11,6 +11,7 @@ from tasks.run.place import Place
 from tasks.run.progress import Progress
 from tasks.run.run_history import RunHistory
 from tasks.run.secrets import Secrets
+from tasks.run.silences import RunSilences
 from tasks.run.stage_lock import StageLock
 from tasks.run.state import State
 
@@ -38,6 +39,7 @@ class Run:
         place: Where its things are made.
         stage_lock: The stage's lock that other machines see.
         history: Its part of the stage's history.
+        silences: Its silences of alarms.
         may_replace: The hosts, networks and volumes, or `swarm`, that a person lets be replaced although something
             is lost by it (`replace=`).
         progress: How far its tasks have come.
@@ -56,6 +58,7 @@ class Run:
     place: Place
     stage_lock: StageLock
     history: RunHistory
+    silences: RunSilences
     may_replace: frozenset[str] = frozenset()
     progress: Progress = field(default_factory=Progress)
 

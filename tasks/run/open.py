@@ -11,12 +11,14 @@ from doit.exceptions import InvalidDodoFile
 
 from model.errors import SkepError
 from model.images.lockfile import read_lockfile
+from model.keys.record import FactRecord
 from model.site_file.load import load, select
 from model.stage import Host, Stage
 from providers import create
 from providers.base import Provider
 from remote.ssh.connection import Connection
 from tasks.images.resolve import Upstream
+from tasks.names import ALERTMANAGER, setup_task
 from tasks.observe.live_state import LiveState
 from tasks.observe.observer import Observer
 from tasks.observe.tag_moves import TagMoves
@@ -30,6 +32,7 @@ from tasks.run.progress import Progress
 from tasks.run.run_history import RunHistory
 from tasks.run.secret_sources import take
 from tasks.run.secrets import Secrets
+from tasks.run.silences import RunSilences
 from tasks.run.stage_lock import StageLock
 from tasks.run.state import State, homes
 
@@ -144,6 +147,11 @@ def new_run(
     job, progress = ci_job(os.environ), Progress()
     stage_lock = StageLock(stage, is_made, connect, directory, job.who or connections.files.who, job.address)
 
+    def has_alarms() -> bool:
+        if stage.site.monitoring is None:
+            return False
+        return state.read(setup_task(stage.repository.short, ALERTMANAGER), FactRecord) is not None
+
     def observe() -> LiveState:
         connections.write_ssh_files()
         moves = TagMoves(stage, state, secrets, upstream)
@@ -162,6 +170,7 @@ def new_run(
         place,
         stage_lock,
         RunHistory(stage_lock, directory, progress.facts, secrets.redact),
+        RunSilences(has_alarms, lambda: connections.to(stage.repository), stage_lock.who),
         may_replace,
         progress,
     )

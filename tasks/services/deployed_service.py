@@ -25,6 +25,7 @@ from remote.mother.files import write_whole
 from remote.swarm.endings import CHECK_CANT_RUN
 from remote.swarm.revisions import RevisionStore
 from remote.swarm.spec import MODES, ServiceParts, service_spec
+from tasks.alarms.silenced import silenced_service
 from tasks.hosts.former_member import former_member_tasks
 from tasks.names import (
     PORTS_TASK,
@@ -195,18 +196,19 @@ class DeployedService(Step):
         preflight(run, work.task, work.log)
         _, client = run.connections.manager()
         client.api.reload_config(docker_config(run.stage, run.state, run.secrets))
-        number, changed = ensure_service(
-            client, self._spec(work.key), work.log, lambda image: not self._unusable(image)
-        )
-        if changed:
-            run.progress.redeployed.add(self.name)
-        wait = self._waiting(work.log, changed=changed)
-        try:
-            wait(labels=self._keep)
-        except NotRunningError as error:
-            if not changed:
-                raise
-            raise ServiceError(f"{error}\n    {self._put_back(client, wait, work.log)}") from error
+        with silenced_service(run, self.name, work.log):
+            number, changed = ensure_service(
+                client, self._spec(work.key), work.log, lambda image: not self._unusable(image)
+            )
+            if changed:
+                run.progress.redeployed.add(self.name)
+            wait = self._waiting(work.log, changed=changed)
+            try:
+                wait(labels=self._keep)
+            except NotRunningError as error:
+                if not changed:
+                    raise
+                raise ServiceError(f"{error}\n    {self._put_back(client, wait, work.log)}") from error
         run.progress.deployed = True
         return ServiceRecord(id=number)
 

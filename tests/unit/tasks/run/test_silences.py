@@ -1,0 +1,131 @@
+"""The silences of a run: what it touches, for as long as that may take, and only that."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.keys.record import FactRecord
+from tasks.alarms.silenced import end_silence_of_host, silence_host, silenced_service
+from tasks.observe.states import HostState
+from tasks.run.silences import TAIL
+from tests import made as rig
+from tests.doubles.alertmanager import AlertmanagerHost
+
+
+def refused(_host: object) -> Any:
+    """Stand for a connection that nobody is to open."""
+    raise AssertionError("nobody is asked")
+
+
+class Rig:
+    """A run of a made site, and the Alertmanager that it asks.
+
+    Args:
+        directory: Where site.toml is.
+
+    """
+
+    def __init__(self, directory: Path) -> None:
+        made = rig.new(directory)
+        made.edit("[networks.back]\n", "[monitoring]\n\n[networks.back]\n")
+        made.make()
+        self.run = made.run()
+        self.host, self.lines = AlertmanagerHost(), list[str]()
+        self.log = self.lines.append
+        self.run.connections.to = lambda _host: self.host  # type: ignore[method-assign, assignment, return-value]
+
+    @property
+    def seconds(self) -> list[int]:
+        """How long each silence holds."""
+        return [each["seconds"] for each in self.host.silences.values()]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Rig:
+    """Give the run."""
+    return Rig(tmp_path)
+
+
+def test_a_deployment_is_silenced_and_ends_its_silence(site: Rig) -> None:
+    """That service's alarms alone, for twice the time that it may take; afterwards until Prometheus has seen it."""
+    with silenced_service(site.run, "web", site.log):
+        assert site.host.added == [{"service": "web"}]
+        assert site.seconds == [2 * 300 + TAIL]
+        [silence] = site.host.silences.values()
+        assert (silence["createdBy"], silence["comment"]) == (
+            site.run.stage_lock.who,
+            "service web is deployed",
+        )
+    assert site.seconds == [TAIL]
+    assert site.lines == []
+
+
+def test_a_deployment_that_fails_ends_its_silence(site: Rig) -> None:
+    """What is wrong then is told."""
+    with pytest.raises(KeyError), silenced_service(site.run, "web", site.log):
+        raise KeyError("web")
+    assert site.seconds == [TAIL]
+
+
+def test_a_killed_run_leaves_a_silence_that_ends_by_itself(site: Rig) -> None:
+    """Nobody ends it."""
+    within = silenced_service(site.run, "web", site.log)
+    within.__enter__()
+    assert site.seconds == [660]
+
+
+def test_a_host_that_is_taken_down(site: Rig) -> None:
+    """Its own alarms, those of the services that have tasks there, and that a manager is missing; no others."""
+    run, hive = site.run, site.run.stage.hives[0]
+    state = HostState(services={"web": 1, "others": 2})
+    run.live_state.host = lambda _host: state  # type: ignore[method-assign, assignment]
+    silence_host(run, hive, site.log)
+    assert site.host.added == [
+        {"host": hive.short},
+        {"service": "~web"},
+        {"alertname": "ManagersFew"},
+    ]
+    assert set(site.seconds) == {5400 + TAIL}
+    end_silence_of_host(run, hive, site.log)
+    assert site.seconds == [TAIL] * 3
+    end_silence_of_host(run, hive, site.log)
+    assert site.lines == []
+
+
+def test_the_end_of_a_run_ends_all(site: Rig) -> None:
+    """Also what no task ended, as it failed."""
+    site.run.silences.begin("work", [{"service": "web"}], 100, site.log)
+    site.run.silences.close(site.log)
+    assert site.seconds == [TAIL]
+    site.run.silences.close(site.log)
+
+
+def test_without_an_alertmanager_nothing_is_kept_from_being_done(site: Rig) -> None:
+    """One that does not answer is a line in the log."""
+    site.host.is_away = True
+    with silenced_service(site.run, "web", site.log):
+        pass
+    assert site.lines == ["alarms are not silenced meanwhile: hive2: does not answer"]
+    site.host.is_away = False
+    with silenced_service(site.run, "web", site.log):
+        site.host.is_stopped = True
+    assert len(site.lines) == 2
+    assert site.lines[1].startswith("its silence ends by itself: hive2: Alertmanager does not answer")
+
+
+def test_nobody_is_asked_where_there_is_none_yet(tmp_path: Path) -> None:
+    """Before it is set up, and on a site without `[monitoring]`."""
+    made = rig.new(tmp_path)
+    made.make()
+    run = made.run()
+    task = f"setup_hosts:{run.stage.repository_short}.alertmanager"
+    run.connections.to = refused  # type: ignore[method-assign, assignment]
+    with silenced_service(run, "web", print):
+        pass
+    made.edit("[networks.back]\n", "[monitoring]\n\n[networks.back]\n")
+    run = made.run()
+    assert run.state.read(task, FactRecord) is None
+    run.connections.to = refused  # type: ignore[method-assign, assignment]
+    with silenced_service(run, "web", print):
+        pass
