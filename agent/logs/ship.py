@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from agent.errors import AgentError
 from agent.host.durable_files import read_json, write_json
+from agent.logs.collector_room import CollectorRoom
 from agent.logs.host_journal import HostJournal
 from agent.logs.lines import CentralLine, word
 from agent.logs.log_reader import ReadPlace
@@ -24,6 +25,8 @@ CONFIG = Path("/etc/skep/logs/ship.json")
 STATE = Path("/var/lib/skep/logs/sent.json")
 PAUSE = 1.0
 """Seconds between two looks where nothing is new."""
+LEAST_ROOM = 256 << 20
+"""Bytes that the disk of the collector's files keeps free."""
 _LARGEST_BATCH = 256
 """Lines that are sent before the other end must have confirmed them."""
 
@@ -47,6 +50,8 @@ class ShipConfig:
         ca: The certificate of the CA that signed the collector's.
         certificate: This host's certificate.
         key: Its private key.
+        writes: Where the collector on this host writes; empty where there is none.
+        unit: The collector's unit.
 
     """
 
@@ -57,6 +62,8 @@ class ShipConfig:
     ca: str
     certificate: str
     key: str
+    writes: str = ""
+    unit: str = ""
 
 
 class Shipper:
@@ -171,4 +178,7 @@ def ship() -> None:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
+    if config.writes:
+        mark = STATE.with_name("collector-is-stopped")
+        CollectorRoom(config.unit, Path(config.writes), LEAST_ROOM, mark, say).watch(stopped)
     Shipper(config, sender, STATE, stopped).run()

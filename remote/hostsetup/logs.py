@@ -210,7 +210,7 @@ def _collector_step(stage: Stage, host: Host, secrets: StageSecrets, *, days: in
 def _shipper_step(stage: Stage, host: Host, secrets: StageSecrets) -> HostStep:
     """Return the step that has a host send what its services and its journal say."""
     engine = str(stage.site.setup_hosts.daemon.get("data-root", _ENGINE))
-    config = {
+    config: dict[str, str | int] = {
         "host": host.short,
         "collector": stage.repository.name,
         "port": LOGS_PORT,
@@ -219,6 +219,8 @@ def _shipper_step(stage: Stage, host: Host, secrets: StageSecrets) -> HostStep:
         "certificate": f"{_SHIPPER}/tls.crt",
         "key": f"{_SHIPPER}/tls.key",
     }
+    if host.is_repository:
+        config |= {"writes": "/var/log/services", "unit": "skep-logs-collector.service"}
     public = [
         HostFile(f"{_SHIPPER}/ship.json", json.dumps(config, indent=1) + "\n"),
         HostFile("/etc/skep/logs-shipper.unit", _SHIPPER_UNIT),
