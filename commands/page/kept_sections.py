@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from commands.operate.status_lines import size_words
 from commands.page.markup import Markup, el
 from commands.page.phase_picture import NARROW_GRAPH, WIDE_GRAPH, phase_picture
-from commands.page.pieces import UNKNOWN, moment_of, section, state, table
+from commands.page.pieces import UNKNOWN, moment_of, pending, section, state, table
 from tasks.explain.status import FAILED, UP_TO_DATE
 from tasks.page.page_data import PageBackup, PageData, PagePhase, PageResource
 
@@ -49,7 +49,7 @@ def _state(phase: PagePhase, words: str) -> Markup:
     """Return how far a phase is up to date; what is only stale is no fault."""
     if phase.counts.get(UP_TO_DATE, 0) == sum(phase.counts.values()) or FAILED in phase.counts:
         return state(words, is_good=FAILED not in phase.counts)
-    return el("span", el("span", "! ", aria_hidden="true"), words, class_="late-words")
+    return pending(words)
 
 
 def _bar(counts: Mapping[str, int], total: int) -> Markup:

@@ -17,6 +17,8 @@ _DOT, _DOTS = 11, 8
 """Between two tasks of a chip, and how many are drawn."""
 _ROW = 20
 """Of the head of a network."""
+_WIDEST = 1.3
+"""How much wider than the least a chip gets where there is room."""
 _LETTER = 7.1
 """The width of a letter, on the average."""
 
@@ -28,7 +30,7 @@ class Form:
     Args:
         name: `wide` or `narrow`: the class by which the style sheet shows it.
         width: Its width.
-        chip: The width of a chip: a service's tasks on a host.
+        chip: The least width of a chip: a service's tasks on a host.
         volume: The width of a volume.
         edges: The room between chips and volumes.
         bus: The room for each network's line.
@@ -43,8 +45,8 @@ class Form:
     bus: float
 
 
-WIDE = Form("wide", 1080, 176, 150, 56, 18)
-NARROW = Form("narrow", 360, 148, 96, 34, 10)
+WIDE = Form("wide", 1080, 168, 150, 56, 18)
+NARROW = Form("narrow", 360, 120, 96, 34, 10)
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class _Box:
     Args:
         host: The host.
         chips: Service to the place of its chip.
+        chip: The width of a chip.
         volumes: Volume to its place.
         height: The box's height.
 
@@ -61,6 +64,7 @@ class _Box:
 
     host: PageHost
     chips: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    chip: float = 0
     volumes: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     height: float = 0
 
@@ -124,8 +128,9 @@ def _laid_out(page: PageData, host: PageHost, form: Form, width: float) -> _Box:
     users = [name for name in services if uses.get(name)]
     others = [name for name in services if not uses.get(name)]
     aside = form.edges + form.volume if volumes else 0
-    chip = min(form.chip, width - 2 * _PAD - aside)
-    columns = max(1, int((width - 2 * _PAD - aside + _GAP) // (chip + _GAP)))
+    room = width - 2 * _PAD - aside
+    columns = max(1, int((room + _GAP) // (form.chip + _GAP)))
+    chip = min((room + _GAP) / columns - _GAP, _WIDEST * form.chip)
     rows = -(-len(services) // columns)
     last = users + others[: max(0, rows - len(users))] if users else []
     before = [name for name in services if name not in last]
@@ -141,7 +146,7 @@ def _laid_out(page: PageData, host: PageHost, form: Form, width: float) -> _Box:
     places |= {name: (edge, _HEAD + n * step_y) for n, name in enumerate(last)}
     volume_places = {name: (width - _PAD - form.volume, _HEAD + n * step_y) for n, name in enumerate(volumes)}
     lowest = max((y for _, y in (*places.values(), *volume_places.values())), default=_HEAD - step_y)
-    return _Box(host, places, volume_places, lowest + step_y + _PAD - _GAP / 2)
+    return _Box(host, places, chip, volume_places, lowest + step_y + _PAD - _GAP / 2)
 
 
 def _host(page: PageData, form: Form, box: _Box, left: float, top: float, width: float) -> Markup:
@@ -153,7 +158,7 @@ def _host(page: PageData, form: Form, box: _Box, left: float, top: float, width:
         tasks.setdefault(task.service, []).append(task)
     volumes = {each.name: each for each in page.volumes if each.host == host.name}
     networks = {each.name: each.networks for each in page.services}
-    chip = min(form.chip, width - 2 * _PAD - (form.edges + form.volume if volumes else 0))
+    chip = box.chip
     edges = [
         _edge(service.name, volume, box.chips[service.name], box.volumes[volume], chip)
         for service in page.services

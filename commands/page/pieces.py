@@ -79,6 +79,11 @@ def state(words: str, *, is_good: bool) -> Markup:
     return el("span", sign, words, class_="good" if is_good else "bad")
 
 
+def pending(words: str) -> Markup:
+    """Return a state that is neither good nor a fault, with a sign before it."""
+    return el("span", el("span", "! ", aria_hidden="true"), words, class_="pending")
+
+
 def faults(problems: Sequence[str], notes: Sequence[str] = ()) -> Markup:
     """Return what is wrong with something, and what is worth knowing of it."""
     lines = [el("li", el("span", "! ", aria_hidden="true"), each, class_="bad") for each in problems]

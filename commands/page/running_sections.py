@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from commands.operate.status_lines import size_words, span
 from commands.page.markup import Markup, el, joined
 from commands.page.picture import NARROW, WIDE, picture
-from commands.page.pieces import UNKNOWN, faults, moment, moment_of, section, state, table
+from commands.page.pieces import UNKNOWN, faults, moment, moment_of, pending, section, state, table
 from tasks.page.page_data import PageData
 from tasks.page.site_parts import PageDeployment, PageHost, PageService
 
@@ -139,15 +139,15 @@ def services_section(page: PageData) -> Markup:
 def _service(service: PageService, page: PageData) -> list[str]:
     """Return a service's row."""
     verb = "done" if service.mode.endswith("-job") else "run"
-    running = state(
-        f"{service.running} of {service.wanted} {verb}",
-        is_good=service.running >= service.wanted and not service.problems,
-    )
+    running = f"{service.running} of {service.wanted} {verb}"
     health = f", {service.healthy} healthy" if service.healthy is not None else ""
+    is_starting = service.healthy is not None and service.healthy < service.running
     revision = UNKNOWN if service.revision is None else str(service.revision)
     return [
         service.name,
-        joined(running, health),
+        pending(f"{running}{health} so far")
+        if is_starting and not service.problems
+        else state(f"{running}{health}", is_good=service.running >= service.wanted and not service.problems),
         f"{revision} (rolled back, and kept so)" if service.is_pinned else revision,
         _deployed(service.deployed),
         ", ".join(_where(service.name, page)) or "nowhere",

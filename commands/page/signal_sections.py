@@ -45,7 +45,7 @@ def metrics_section(page: PageData) -> Markup:
             "metrics",
             "Metrics over time",
             "",
-            el("p", _OFF if page.alarms is None else "There are none yet."),
+            el("p", _OFF, class_="note") if page.alarms is None else el("p", "There are none yet."),
         )
     return section(
         "metrics",

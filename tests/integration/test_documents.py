@@ -56,6 +56,7 @@ IN_TEXT = (
     "doit list --all",
     "doit plan --json",
     "doit graph hello",
+    "doit page site.json",
     "doit history --json",
     "doit replace=hive0",
     "doit build_networks replace=front",
@@ -89,11 +90,8 @@ IN_TEXT_NOT_RUN = {
         "doit replace_host hive3", "doit replace_host hive0 volumes=all", "doit restore", "doit backups web",
         "doit move_volume web_data to=hive1 from=backup", "doit backups hello", "doit backup hello",
     ),
-    "mysite does not watch itself: tests/unit/commands/alarms/test_alarm_commands.py": (
-        "doit alerts", "doit silence",
-    ),
     "the words that a message says, at a cloud": ("doit leave=unknown",),
-    "a shell for a person": ("ssh -F state/private/ssh_config hive0",),
+    "a shell for a person": ("ssh -F state/private/ssh_config hive0", "ssh -L 8080:127.0.0.1:8080 "),
     "as one of a block, with another name": (
         "doit keys export bob", "doit forward hive0 5000:5000", "doit list --all build_networks",
         "doit forget build_infra:hive0", "doit rebalance hello",
@@ -112,6 +110,7 @@ HELD = {
     "doit connect": "DOCKER_HOST",
     "doit forward hello 8080:80": "is port 80 of hello.1",
     "doit status --watch": "SERVICE",
+    "doit web": "until Ctrl-C",
 }
 """Commands that go on until Ctrl-C, and what they print when they are ready."""
 
