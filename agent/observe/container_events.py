@@ -39,6 +39,8 @@ class TaskFailures:
         self.counts, self.since = counts, since
         self._stream: socket.socket | None = None
         self._rest = b""
+        self._told = since
+        """The moment up to which all was told by another connection."""
         self._ordered: dict[str, None] = {}
         self._unhealthy: dict[str, None] = {}
 
@@ -59,7 +61,9 @@ class TaskFailures:
         """
         if self._stream is not None:
             return
-        self.since = self.since or int(now * 1e9)
+        if not 0 < self.since <= int(now * 1e9):
+            self.since = int(now * 1e9)  # at first, or where the clock was ahead
+        self._told = self.since
         filters = {
             "type": ["container"],
             "event": ["die", _ORDERED, "health_status"],
@@ -104,8 +108,8 @@ class TaskFailures:
             attributes: dict[str, Any] = event["Actor"].get("Attributes") or {}
         except (ValueError, KeyError, TypeError):
             return
-        if at <= self.since:
-            return  # told before the connection broke
+        if at <= self._told:
+            return  # before the connection broke
         self.since = at
         if action == _ORDERED:
             if attributes.get("signal") not in _NO_ORDER_TO_END:

@@ -21,6 +21,9 @@ BUDGET = 1.5
 TOLD = 600.0
 """Seconds for which it is told that lines were lost: longer than an alarm waits for it to be over."""
 
+_CLOCK = 3600.0
+"""Seconds by which a clock may be set back without that its former time is taken for a wrong one."""
+
 
 class _Container:
     """A container whose log is followed."""
@@ -107,7 +110,10 @@ class ErrorCounts:
                 log = FollowedLog(identity, LogPlace(), self._root)
                 self._containers[identity] = _Container(service, log, {})
         for service in self._patterns:
-            self._since.setdefault(service, int(now * 1e9))
+            # A clock that was ahead when they were counted first must not keep lines from counting.
+            since = self._since.get(service)
+            if since is None or since > (now + _CLOCK) * 1e9:
+                self._since[service] = int(now * 1e9)
         ends = time.process_time() + BUDGET
         problems: list[str] = []
         for identity, each in list(self._containers.items()):

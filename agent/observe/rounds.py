@@ -71,17 +71,24 @@ class HostObserver:
     ) -> None:
         self._config, self._engine = config, engine
         self._textfile, self._state = textfile, state
-        noted = read_json(state, {})
-        self._failures = TaskFailures(
-            engine,
-            {name: int(noted.get("failures", {}).get(name, 0)) for name in config.services},
-            int(noted.get("events", 0)),
-        )
-        self._errors = ErrorCounts(config.services, noted.get("errors", {}))
+        self._written: Any = read_json(state, {})
+        try:
+            self._failures, self._errors = self._begun(self._written)
+        except (LookupError, TypeError, ValueError, AttributeError):
+            self._failures, self._errors = self._begun({})  # of another form, as of another version
         self._disks = DiskFigures(engine)
-        self._written: Any = noted
         self._said: dict[str, str] = {}
-        self._containers: Mapping[str, str] = {}
+        self._containers: Mapping[str, str] | None = None
+        """Container to its service, as the engine told last; None as long as it has told nothing."""
+
+    def _begun(self, noted: Mapping[str, Any]) -> tuple[TaskFailures, ErrorCounts]:
+        """Return the counts that go on from what was kept."""
+        services, failures = self._config.services, noted.get("failures", {})
+        counts = {name: int(failures.get(name, 0)) for name in services}
+        return (
+            TaskFailures(self._engine, counts, int(noted.get("events", 0))),
+            ErrorCounts(services, noted.get("errors", {})),
+        )
 
     def look(self) -> None:
         """Take one look, and write what was seen."""
@@ -94,7 +101,7 @@ class HostObserver:
                 ("engine", self._services),
                 ("swarm", lambda part: swarm_figures(self._engine, config, part)),
                 ("volumes", lambda part: self._disks.volumes(config, part, clock)),
-                ("logs", lambda _: self._errors.look(self._containers, now)),
+                ("logs", lambda _: self._logs(now)),
             ]
         if config.registry:
             parts.append(("registry", lambda part: self._disks.registry(config, part, clock)))
@@ -162,6 +169,12 @@ class HostObserver:
             part.add("skep_service_tasks_running", count, service=service)
         self._failures.take(self._config.services)
         self._failures.follow(time.time())
+
+    def _logs(self, now: float) -> None:
+        """Count the errors in services' logs."""
+        if self._containers is None:
+            raise AgentError("the Docker Engine has not told yet which containers there are")
+        self._errors.look(self._containers, now)
 
     def _keep(self) -> None:
         """Keep the counts on disk, if they changed."""

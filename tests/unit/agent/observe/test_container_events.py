@@ -21,7 +21,7 @@ class Followed:
     def __init__(self, engine: ObservedEngine) -> None:
         self.engine = engine
         self.failures = TaskFailures(EngineReader(engine.path), {}, 100)
-        self.failures.follow(0.0)
+        self.failures.follow(100.0)
 
     def told(self, *events: tuple[str, str], service: str = "web", **attributes: str) -> dict[str, int]:
         """Have events told (container, action), and return the counts when the last one is here."""
@@ -100,7 +100,18 @@ def test_an_engine_that_was_restarted(followed: Followed) -> None:
 
     wait_until(has_ended, "the end")
     followed.failures.since = 5_000_000_101
-    followed.failures.follow(0.0)
+    followed.failures.follow(100.0)
     assert followed.engine.asked[-1][1]["since"] == "5.000000101"
     followed.engine.tell(5_000_000_101, "die", "c1", "web", exitCode="1")
     assert followed.told(("c2", "die"), exitCode="1") == {"web": 2}
+
+
+def test_a_clock_that_is_set_back(followed: Followed) -> None:
+    """What happens then is not taken for what was told before."""
+    followed.engine.tell(9_000, "die", "c1", "web", exitCode="1")
+    followed.engine.tell(8_000, "die", "c2", "web", exitCode="1")
+    followed.wait(lambda: followed.failures.counts == {"web": 2})
+    ahead = TaskFailures(EngineReader(followed.engine.path), {}, 10**18)
+    ahead.follow(5.0)
+    ahead.close()
+    assert followed.engine.asked[-1][1]["since"] == "5.000000000"

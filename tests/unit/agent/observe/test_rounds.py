@@ -93,6 +93,7 @@ def test_an_engine_that_hangs(
     looked: Looked, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its parts fail within the look's patience, and the rest is written; the journal has it once, and its end."""
+    looked.look()
     monkeypatch.setattr(rounds, "PATIENCE", 0.1)
     looked.engine.hangs.set()
     for _ in range(2):
@@ -132,11 +133,29 @@ def test_counts_outlive_a_kill(looked: Looked) -> None:
     assert (figures[failures], figures['skep_log_errors_total{service="web"}']) == (1, 2)
 
 
-def test_a_state_that_is_not_whole(looked: Looked) -> None:
-    """It counts as none."""
+def test_begun_while_the_engine_is_down(looked: Looked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is taken for gone: when the engine is back, no line counts twice."""
+    errors = 'skep_log_errors_total{service="web"}'
+    looked.look()
+    looked.log.write(b"ERROR")
+    assert looked.look()[errors] == 1
+    looked.observer.close()
+    looked.observer = looked.begin()
+    monkeypatch.setattr(rounds, "PATIENCE", 0.1)
+    looked.engine.hangs.set()
+    assert failed(looked.look()) == {"engine", "swarm", "volumes", "logs"}
+    looked.engine.hangs.clear()
+    monkeypatch.setattr(rounds, "PATIENCE", 8.0)
+    looked.log.write(b"ERROR")
+    assert looked.look()[errors] == 2
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"failures": 1}', '{"errors": {"containers": {"c1": {}}}}'])
+def test_a_state_that_is_not_whole(looked: Looked, content: str) -> None:
+    """It counts as none, and so does one of another form."""
     path = looked.directory / "state" / "state.json"
     looked.look()
-    path.write_text(path.read_text()[:20])
+    path.write_text(content)
     looked.observer.close()
     looked.observer = looked.begin()
     assert looked.look()['skep_log_errors_total{service="web"}'] == 0
