@@ -102,6 +102,8 @@ no task is left. central=yes reads there alone, also of hosts and services that 
     def _central(self, run: Run, name: str, unit: str, host: Host | None, moment: float, lines: int) -> int:
         """Print what the repository host keeps of a service or host."""
         _pattern(get_var("grep"))
+        if run.stage.site.logs is not None:
+            made_host(run, run.stage.repository_short)
         kind = SERVICES if host is None or name in run.stage.services else HOSTS
         shown = host.short if host is not None and kind == HOSTS else name
         source = unit if kind == HOSTS else _source(run, get_var("task"))

@@ -254,7 +254,7 @@ def check_collisions(stage: Stage) -> Iterator[str]:
         if not stage.config.separate_repository:
             skeps |= {(port, "tcp"): "monitoring" for port in (PROMETHEUS_PORT, ALERTMANAGER_PORT)}
     if stage.site.logs is not None and not stage.config.separate_repository:
-        skeps[LOGS_PORT, "tcp"] = "the collector of logs"
+        skeps[LOGS_PORT, "tcp"] = "the log collector"
     claims: dict[tuple[int, str], list[tuple[str, str]]] = {}
     for name, service in stage.services.items():
         for port in service.ports:

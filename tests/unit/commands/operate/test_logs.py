@@ -2,7 +2,9 @@
 
 import pytest
 from doit.cmd_base import DodoTaskLoader
+from doit.exceptions import InvalidCommand
 
+from commands.operate import logs
 from commands.operate.logs import LogsCommand, journal_command
 
 
@@ -41,3 +43,17 @@ def test_f_is_follow(words: list[str]) -> None:
 def test_a_journal(unit: str, moment: float, pattern: str, command: str, *, follow: bool) -> None:
     """The newest line comes last, also of those that match, and capital letters count as in services' logs."""
     assert journal_command(unit, moment, 20, pattern, follow=follow) == command
+
+
+@pytest.mark.parametrize(
+    ("text", "follow", "message"),
+    [("maybe", False, "write central=yes"), ("yes", True, "leave out -f")],
+)
+def test_what_is_kept_is_read_once(
+    text: str, message: str, monkeypatch: pytest.MonkeyPatch, *, follow: bool
+) -> None:
+    """It does not grow while somebody waits; another word than yes is a mistake."""
+    monkeypatch.setattr(logs, "get_var", lambda _name: text)
+
+    with pytest.raises(InvalidCommand, match=message):
+        logs._is_central(follow=follow)
