@@ -3,20 +3,21 @@
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
-from itertools import islice
+from itertools import islice, takewhile
 
 from commands.shared.console import clean
 from model.errors import SkepError
 from model.secrets.secret import UnknownSecret
 from remote.engine.log_stream import LogRequest
 from remote.mother.questions import begin
+from tasks.logs.central_log import SERVICES, CentralRequest, central_lines
 from tasks.operate.service_logs import ServiceLogs
 from tasks.page.page_data import PageData, PageLog, PageLogLine, Unread
 from tasks.run.context import Run
 
-SERVICES, LINES = 5, 20
+MOST_LOGS, LINES = 5, 20
 """How many services' logs are read, and lines of each."""
 MOST = 20_000
 """Lines that are read for it."""
@@ -27,6 +28,8 @@ LONGEST = 500
 TIME = 15.0
 """Seconds that one log may take."""
 PART = "log lines"
+_END = "9"
+"""Behind all times of lines, which sort as texts."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def page_logs(run: Run, page: PageData, unread: list[Unread]) -> tuple[PageLog, 
         unread: Gets what can't be read.
 
     """
-    wrong = _wanted(page)[:SERVICES]
+    wrong = _wanted(page)[:MOST_LOGS]
     if not wrong or not page.can_tell:
         return ()
     if unknown := ", ".join(_unknown_secrets(run)):
@@ -107,12 +110,28 @@ def _seconds(text: str) -> float | None:
 
 def _lines(run: Run, wanted: _Wanted) -> tuple[PageLogLine, ...]:
     """Return the lines of a service, of all its tasks that the hosts which answer have."""
-    request = LogRequest(lines=LINES)
+    request, kept, until = (
+        LogRequest(lines=LINES),
+        CentralRequest(SERVICES, wanted.service, lines=LINES),
+        _END,
+    )
     if wanted.since is not None:
-        request = LogRequest(f"{wanted.since - BEFORE:.9f}", until=f"{wanted.since + AFTER:.9f}")
-    logs = ServiceLogs(run, wanted.service, request, lambda _each: True, lambda _warning: None)
+        begin_at, end_at = wanted.since - BEFORE, wanted.since + AFTER
+        request = LogRequest(f"{begin_at:.9f}", until=f"{end_at:.9f}")
+        kept = CentralRequest(SERVICES, wanted.service, begin_at)
+        until = f"{datetime.fromtimestamp(end_at, UTC):%Y-%m-%dT%H:%M:%S.%f}"
+    logs = ServiceLogs(
+        run,
+        wanted.service,
+        request,
+        lambda _each: True,
+        lambda _warning: None,
+        # What the repository host keeps: also of tasks that are gone by now.
+        kept=partial(central_lines, run, kept) if run.stage.site.logs is not None else None,
+    )
+    within = takewhile(lambda each: each.line.time < until, logs.lines())
     # The alarm comes after what it is about: of very many lines those just before it count.
-    found = deque(islice(logs.lines(), MOST), LINES)
+    found = deque(islice(within, MOST), LINES)
     return tuple(
         PageLogLine(each.line.time, each.task, clean(run.secrets.redact(each.line.text))[:LONGEST])
         for each in found

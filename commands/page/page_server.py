@@ -1,8 +1,10 @@
 """Serves the page on this machine's loopback: reads alone, for whoever is on this machine; nothing is asked of it."""
 
 import json
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -63,11 +65,14 @@ class Readings:
 
     def _renew(self) -> None:
         """Read the site anew; what goes wrong is said on the page."""
-        page, failing = None, "The site can't be read: doit web ended it with a fault; see what it printed."
+        page, failing = None, ""
         try:
-            page, failing = self._read(), ""
+            page = self._read()
         except SkepError as error:
             failing = f"The site can't be read: {self._redact(str(error))}"
+        except Exception:  # noqa: BLE001 - a fault of skep's own: whoever looks at the page is to know
+            failing = "The site can't be read: doit web ended it with a fault; see what it printed."
+            sys.stderr.write(self._redact(traceback.format_exc()))
         finally:
             with self._guard:
                 self._page, self._failing = page or self._page, failing

@@ -132,19 +132,22 @@ def failures(page: PageData, *errors: Exception) -> Iterator[PageData]:
         raise error
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize(
     ("error", "said"),
     [
         (HostError("hive0: hunter2 does not fit"), "The site can't be read: hive0: [redacted] does not fit"),
         (
-            ValueError("a fault"),
+            ValueError("a fault with hunter2"),
             "The site can't be read: doit web ended it with a fault; see what it printed.",
         ),
     ],
 )
 def test_what_goes_wrong_is_said(
-    page: PageData, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+    page: PageData,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+    said: str,
 ) -> None:
     """The page stays as it was last, and says that it is not renewed; no secret is in the reason."""
     monkeypatch.setattr(page_server, "EVERY", 0.0)
@@ -155,6 +158,7 @@ def test_what_goes_wrong_is_said(
     wait_until(lambda: readings.newest()[1] != "", "the failure", 10)
 
     assert readings.newest() == (page, said)
+    assert ("ValueError: a fault with [redacted]" in capsys.readouterr().err) is isinstance(error, ValueError)
     assert said.replace("'", "&#x27;").encode() in answer("GET", "/", HERE, 8080, readings).body
 
 

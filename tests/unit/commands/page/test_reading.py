@@ -16,6 +16,7 @@ from commands.shared.statedb import StateDb
 from model.errors import HostError
 from model.history import HistoryLine
 from remote.engine.log_stream import LogLine, LogRequest
+from tasks.logs.central_log import CentralRequest
 from tasks.operate.service_logs import TaskLine
 from tasks.operate.site_reading import SiteReading
 from tasks.page.page_data import PageAlarm, PageBackup, PageData, PageLogLine, Unread
@@ -143,7 +144,8 @@ class Lines:
 
     says = "the password is {secret}\x1b[31m\n"
 
-    def __init__(self, run: Run, service: str, request: LogRequest, *_: Any) -> None:
+    def __init__(self, run: Run, service: str, request: LogRequest, *_: Any, kept: Any) -> None:
+        self.kept = kept
         self.secret, self.service, self.request = run.secrets.read("password").reveal(), service, request
 
     def lines(self) -> Iterator[TaskLine]:
@@ -173,7 +175,7 @@ def test_log_lines_around_an_alarm(made: Made, monkeypatch: pytest.MonkeyPatch) 
     class Noted(Lines):
         def lines(self) -> Iterator[TaskLine]:
             asked.append((self.service, self.request))
-            return iter([TaskLine("web.1", LogLine("2026-11-30T11:00:00Z", "it was so"))])
+            return iter([TaskLine("web.1", LogLine("1970-01-01T00:59:00Z", "it was so"))])
 
     monkeypatch.setattr(log_reading, "ServiceLogs", Noted)
     raised = PageAlarm("ServiceShort", "1970-01-01T01:00:00.5Z", "web has 1 of 2 tasks", service="web")
@@ -188,6 +190,30 @@ def test_log_lines_around_an_alarm(made: Made, monkeypatch: pytest.MonkeyPatch) 
 
     assert (log.service, log.why) == ("web", "ServiceShort: web has 1 of 2 tasks")
     assert asked == [("web", LogRequest("3300.500000000", until="3660.500000000"))]
+
+
+def test_log_lines_that_are_kept(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With [logs] what the repository host keeps is read as well, of the same time; without there is nothing kept."""
+    asked: list[CentralRequest] = []
+
+    def central(_run: Run, request: CentralRequest) -> Iterator[TaskLine]:
+        asked.append(request)
+        for time in ("1970-01-01T00:59:00Z", "1970-01-01T01:00:59Z", "1970-01-01T01:02:00Z"):
+            yield TaskLine("web.1", LogLine(time, time))
+
+    class Kept(Lines):
+        def lines(self) -> Iterator[TaskLine]:
+            return iter(()) if self.kept is None else self.kept()
+
+    monkeypatch.setattr(log_reading, "ServiceLogs", Kept)
+    monkeypatch.setattr(log_reading, "central_lines", central)
+    alarm = PageAlarm("ServiceShort", "1970-01-01T01:00:00Z", "it is short", service="web")
+    assert page_logs(made.run(), replace(WRONG, alarms=(alarm,)), []) == ()
+
+    made.edit("[networks.back]", "[logs]\n[networks.back]")
+    [log] = page_logs(made.run(), replace(WRONG, alarms=(alarm,)), [])
+    assert [line.time for line in log.lines] == ["1970-01-01T00:59:00Z", "1970-01-01T01:00:59Z"]
+    assert asked == [CentralRequest("services", "web", 3300.0)]
 
 
 def test_no_log_lines_where_a_secret_is_not_known(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
