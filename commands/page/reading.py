@@ -3,18 +3,16 @@
 What can't be read is named in its place, and holds up nothing else.
 """
 
-import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
 from commands.history import history
+from commands.page.asked_part import AskedPart
 from commands.page.log_reading import page_logs
-from commands.page.signal_reading import Signals, read_signals
-from model.errors import SkepError
-from remote.mother.questions import begin
+from commands.page.signal_reading import read_alarms, read_charts
 from tasks.backup.site_backups import SiteBackups
 from tasks.backup.site_restore_journal import restoration_words
 from tasks.explain.recorded_status import statuses
@@ -29,10 +27,10 @@ from tasks.run.context import Run
 
 T = TypeVar("T")
 
-BACKUPS_TIME = 20.0
-"""Seconds that the repository host may take to list the backups."""
-BACKUPS_EVERY = 60.0
-"""Seconds for which that list is good enough, since making it takes the host some work."""
+LONG = 20.0
+"""Seconds that the repository host may take to list backups, or a day of metrics."""
+SELDOM = 60.0
+"""Seconds for which these are good enough, since they take the host some work."""
 
 
 class PageReader:
@@ -47,8 +45,10 @@ class PageReader:
 
     def __init__(self, run: Run, tasks: Mapping[str, Any], dep_manager: Any) -> None:
         self._run, self._tasks, self._dep_manager = run, tasks, dep_manager
-        self._backups: tuple[PageBackup, ...] | None = None
-        self._backups_end = 0.0
+        self._past = AskedPart("who deployed what", partial(history, run), PATIENCE)
+        self._backups = AskedPart("the backups", partial(_backups, run), LONG, SELDOM)
+        self._alarms = AskedPart("alarms", partial(read_alarms, run), LONG)
+        self._charts = AskedPart("metrics over time", partial(read_charts, run), LONG, SELDOM)
         self._site_file = self._written()
 
     def read(self) -> PageData:
@@ -56,28 +56,22 @@ class PageReader:
         run, stage = self._run, self._run.stage
         made = [host for host in stage.hosts if run.state.host_record(host) is not None]
         unread: list[Unread] = []
-        services = _with_backups(run)
-        has_repository = stage.repository in made
-        past_coming = begin(partial(history, run)) if has_repository else None
-        is_late = has_repository and services and time.monotonic() >= self._backups_end
-        backups_coming = begin(partial(_backups, run, services)) if is_late else None
-        watches = stage.site.monitoring is not None
-        signals_coming = begin(partial(read_signals, run)) if watches and has_repository else None
+        parts = [*self._parts()] if stage.repository in made else []
+        for part in parts:
+            part.begin()
         reading = read_site(run, made)
         status = site_status(stage, made, reading)
         status = replace(
             status, swarm=(*status.swarm, *replacement_words(run.state), *restoration_words(run))
         )
-        past = _had(past_coming, PATIENCE, "who deployed what", unread) or ()
+        past = self._past.answer(unread) or ()
         page = site_page(stage, {host.short for host in made}, reading, status, past)
-        if (backups := _had(backups_coming, BACKUPS_TIME, "the backups", unread)) is not None:
-            self._backups, self._backups_end = backups, time.monotonic() + BACKUPS_EVERY
         if stage.site.backup is not None:
-            page = replace(page, backups=self._backups or ())
-        if watches:
-            signals = Signals() if signals_coming is None else signals_coming.result()
-            page = replace(page, alarms=signals.alarms, charts=signals.charts)
-            unread += signals.unread
+            page = replace(page, backups=self._backups.answer(unread) or ())
+        if stage.site.monitoring is not None:
+            alarms, why = self._alarms.answer(unread) or ((), "")
+            unread += [Unread("alarms", why)] if why else []
+            page = replace(page, alarms=alarms, charts=self._charts.answer(unread) or ())
         if self._written() != self._site_file:
             unread.append(
                 Unread("site.toml", "it has changed since this began; start it again to go by the new one")
@@ -85,6 +79,16 @@ class PageReader:
         page = replace(page, phases=self._phases(), logs=page_logs(run, page, unread))
         page = replace(page, unread=tuple(unread))
         return without_secrets(page, run.secrets.redact)
+
+    def _parts(self) -> Iterator[AskedPart[Any]]:
+        """Yield the parts that the site has and the repository host is asked for."""
+        site = self._run.stage.site
+        yield self._past
+        if site.backup is not None and any(each.backup_scripts for each in self._run.stage.services.values()):
+            yield self._backups
+        if site.monitoring is not None:
+            yield self._alarms
+            yield self._charts
 
     def _written(self) -> bytes:
         """Return site.toml as it is now; nothing where it can't be read."""
@@ -101,29 +105,10 @@ class PageReader:
         return page_phases({name: phase.doc for name, phase in PHASES.items()}, known, before)
 
 
-def _with_backups(run: Run) -> list[str]:
-    """Return the services that have backups."""
-    if run.stage.site.backup is None:
-        return []
-    return [name for name, service in run.stage.services.items() if service.backup_scripts]
-
-
-def _backups(run: Run, services: Sequence[str]) -> tuple[PageBackup, ...]:
+def _backups(run: Run) -> tuple[PageBackup, ...]:
     """Return the services' newest backups."""
+    services = [name for name, service in run.stage.services.items() if service.backup_scripts]
     return page_backups(services, SiteBackups(run).generations(services))
-
-
-def _had(coming: Any, patience: float, part: str, unread: list[Unread]) -> Any:
-    """Return what a thread reads; None if it can't be read, which is noted, or if nothing was asked."""
-    if coming is None:
-        return None
-    try:
-        return coming.result(patience)
-    except TimeoutError:
-        unread.append(Unread(part, f"no answer within {patience:.0f} s"))
-    except SkepError as error:
-        unread.append(Unread(part, str(error)))
-    return None
 
 
 def without_secrets(value: T, redact: Callable[[str], str]) -> T:

@@ -11,7 +11,6 @@ from doit.dependency import Dependency
 from commands.page import log_reading, reading
 from commands.page.log_reading import page_logs
 from commands.page.reading import PageReader
-from commands.page.signal_reading import Signals
 from commands.shared.statedb import StateDb
 from model.errors import HostError
 from model.history import HistoryLine
@@ -19,7 +18,7 @@ from remote.engine.log_stream import LogLine, LogRequest
 from tasks.logs.central_log import CentralRequest
 from tasks.operate.service_logs import TaskLine
 from tasks.operate.site_reading import SiteReading
-from tasks.page.page_data import PageAlarm, PageBackup, PageData, PageLogLine, Unread
+from tasks.page.page_data import PageAlarm, PageBackup, PageChart, PageData, PageLogLine, Unread
 from tasks.page.site_parts import PageService
 from tasks.run.context import Run
 from tests.made import Made, new
@@ -101,7 +100,7 @@ def test_backups_are_asked_for_once_a_minute(made: Made, monkeypatch: pytest.Mon
     """They cost the repository host work; a list that can't be had is said, and asked for again."""
     asked: list[int] = []
 
-    def backups(_run: Run, _services: Any) -> tuple[PageBackup, ...]:
+    def backups(_run: Run) -> tuple[PageBackup, ...]:
         asked.append(1)
         if len(asked) == 1:
             raise HostError("its agent is not there")
@@ -124,16 +123,26 @@ def test_backups_are_asked_for_once_a_minute(made: Made, monkeypatch: pytest.Mon
 def test_alarms_and_metrics_of_a_site_that_watches_itself(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only where it does; what of both can't be read is named."""
+    """Only where it does; metrics are asked for once a minute, and why alarms can't be believed is said."""
     alarm = PageAlarm("HostSilent", "2026-11-30T11:00:00Z", host="hive1")
-    signals = Signals((alarm,), (), (Unread("metrics over time", "no answer"),))
-    monkeypatch.setattr(reading, "read_signals", lambda _run: signals)
+    chart = PageChart("load", "Load", "", (AT,), ())
+    asked: list[int] = []
+
+    def charts(_run: Run) -> tuple[PageChart, ...]:
+        asked.append(1)
+        return (chart,)
+
+    monkeypatch.setattr(reading, "read_alarms", lambda _run: ((alarm,), "others would not arrive"))
+    monkeypatch.setattr(reading, "read_charts", charts)
     assert reader(made).read().alarms is None
 
     made.edit("[networks.back]", "[monitoring]\n[networks.back]")
-    page = reader(made).read()
-    assert page.alarms == (alarm,)
-    assert page.unread == signals.unread
+    reads = reader(made)
+    for _ in range(2):
+        page = reads.read()
+        assert (page.alarms, page.charts) == ((alarm,), (chart,))
+        assert page.unread == (Unread("alarms", "others would not arrive"),)
+    assert asked == [1]
 
 
 # -- log lines ---------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Alarms and metrics are read together, and neither needs the other."""
+"""Alarms and metrics, as the repository host tells them."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from commands.page import signal_reading
-from commands.page.signal_reading import read_signals
+from commands.page.signal_reading import read_alarms, read_charts
 from model.alarms.given_alarms import GivenAlarm
-from model.errors import HostError
 from tasks.alarms.site_alarms import Alarms
 from tasks.page.page_charts import QUESTIONS, STEP
 
@@ -33,41 +32,20 @@ def answered(_host: str, questions: list[str], *, start: int, end: int, step: in
     return [[line], *([] for _ in questions[1:])]
 
 
-def refused(*_: Any, **__: Any) -> Any:
-    """Refuse."""
-    raise HostError("hive2 does not answer")
-
-
-def test_both_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Charts that have nothing to draw are left out."""
-    monkeypatch.setattr(signal_reading, "alarms", lambda _run: alarms("HostSilent"))
+def test_charts_that_have_nothing_to_draw_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day of each question is asked for at once."""
     monkeypatch.setattr(signal_reading, "ranges", answered)
-    found = read_signals(RUN)
 
-    assert [each.name for each in found.alarms] == ["HostSilent"]
-    assert [(each.name, each.series[0].values) for each in found.charts] == [(QUESTIONS[0].name, (1.0, 2.0))]
-    assert found.unread == ()
+    assert [(each.name, each.series[0].values) for each in read_charts(RUN)] == [
+        (QUESTIONS[0].name, (1.0, 2.0))
+    ]
 
 
 def test_no_alarm_at_all_is_none_of_calm(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the one that is always raised, it is said that others would not arrive."""
-    monkeypatch.setattr(signal_reading, "alarms", lambda _run: alarms(are_alive=False))
-    monkeypatch.setattr(signal_reading, "ranges", answered)
-    [unread] = read_signals(RUN).unread
-
-    assert unread.part == "alarms"
-    assert "does Prometheus run? (doit ssh hive2 systemctl status prometheus)" in unread.why
-
-
-def test_what_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each for itself."""
     monkeypatch.setattr(signal_reading, "alarms", lambda _run: alarms("HostSilent"))
-    monkeypatch.setattr(signal_reading, "ranges", refused)
-    found = read_signals(RUN)
-    assert [each.name for each in found.alarms] == ["HostSilent"]
-    assert [(each.part, each.why) for each in found.unread] == [
-        ("metrics over time", "hive2 does not answer")
-    ]
+    given, why = read_alarms(RUN)
+    assert ([each.name for each in given], why) == (["HostSilent"], "")
 
-    monkeypatch.setattr(signal_reading, "alarms", refused)
-    assert [each.part for each in read_signals(RUN).unread] == ["alarms", "metrics over time"]
+    monkeypatch.setattr(signal_reading, "alarms", lambda _run: alarms(are_alive=False))
+    assert read_alarms(RUN)[1].endswith("does Prometheus run? (doit ssh hive2 systemctl status prometheus)")
