@@ -14,7 +14,14 @@ OBSERVED = 120
 """Seconds for which what a host's agent wrote holds: it writes every 15."""
 
 _FRESH = f"(time() - skep_observed_timestamp_seconds < {OBSERVED})"
-_WANTED = f"max by (service) (skep_service_tasks_wanted and on (host) {_FRESH})"
+_REACHED = f"(skep_swarm_managers_reachable and on (host) {_FRESH})"
+_WANTED = "skep:service_tasks_wanted"
+RECORDED = {
+    _WANTED: f"max by (service) (skep_service_tasks_wanted and on (host) {_FRESH})"
+    f" or {_WANTED} unless on () (max{_REACHED} > 0)"
+}
+"""Series that Prometheus notes for itself, to their expressions: the tasks that services should have, which stay as
+they were while no manager tells."""
 _RUNNING = f"sum by (service) (skep_service_tasks_running and on (host) {_FRESH})"
 _RUNNING_OR_NONE = f"({_RUNNING} or {_WANTED} * 0)"
 _DISKS = 'fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660|nsfs|fuse.*"'
@@ -68,7 +75,7 @@ RULES = (
     AlarmRule(
         "EngineSilent",
         'max by (host) (up{job="engine"}) == 0',
-        60,
+        30,
         "The Docker Engine of {{ $labels.host }} does not answer.",
         "doit ssh {{ $labels.host }} systemctl status docker",
         "no answer",
@@ -163,8 +170,7 @@ RULES = (
     ),
     AlarmRule(
         "ManagersFew",
-        f"min(skep_swarm_managers_reachable and on (host) {_FRESH})"
-        f" < floor(max(skep_swarm_managers >= {_LEAST_MANAGERS}) / 2) + 2",
+        f"min{_REACHED} < floor(max(skep_swarm_managers >= {_LEAST_MANAGERS}) / 2) + 2",
         _MINUTE,
         "The swarm stops working if it loses one more manager.",
         "doit status",
@@ -172,11 +178,19 @@ RULES = (
     ),
     AlarmRule(
         "SwarmLost",
-        f"absent(skep_swarm_managers_reachable and on (host) {_FRESH})",
+        f"max{_REACHED} == 0",
+        _MINUTE,
+        "The swarm has no leader, so that nothing is started anew.",
+        "doit status",
+        "no answer",
+    ),
+    AlarmRule(
+        "SwarmLost",
+        f"absent({_REACHED})",
         5 * _MINUTE,
         "No manager of the swarm answers.",
         "doit status",
-        "no answer",
+        "none",
     ),
     AlarmRule(
         "NodeDown",

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from model.alarms.alarm_rules import RULES, WATCHDOG_RULE, AlarmRule, backup_rules
+from model.alarms.alarm_rules import RECORDED, RULES, WATCHDOG_RULE, AlarmRule, backup_rules
 from model.alarms.backup_gaps import longest_gap
 from model.stage import Stage
 from model.units import duration
@@ -30,7 +30,9 @@ def rule_file(stage: Stage) -> str:
         saved = tuple(name for name, service in stage.services.items() if service.backup_scripts)
         longest = 2 * longest_gap(backup.schedule) + GRACE
         rules += backup_rules(longest=longest, tested_every=_TRIALS.get(backup.verify), saved=saved)
-    groups = [{"name": "skep", "interval": duration(INTERVAL), "rules": [_rule(rule) for rule in rules]}]
+    recorded = [{"record": name, "expr": expr} for name, expr in RECORDED.items()]
+    own = [*recorded, *(_rule(rule) for rule in rules)]
+    groups = [{"name": "skep", "interval": duration(INTERVAL), "rules": own}]
     groups += [
         {
             "name": f"services.{name}",

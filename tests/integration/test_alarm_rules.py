@@ -90,12 +90,27 @@ CASES = [
     Case("HostSilent", "killed", {f"up{UP}": "1 1 0x10"}, "55s", HOST, "no answer", 30),
     Case("HostSilent", "one reading failed", {f"up{UP}": "1 1 0 1x10"}, "55s"),
     Case("HostSilent", "20 s are not over", {f"up{UP}": "1 1 0x10"}, "45s"),
-    Case("EngineSilent", "stopped", {ENGINE: "1 0x10"}, "80s", HOST, "no answer", 15),
+    Case("EngineSilent", "stopped", {ENGINE: "1 0x10"}, "45s", HOST, "no answer", 15),
     Case("EngineSilent", "started anew", {ENGINE: "1 0 0 1x10"}, "80s"),
     Case(
         "ServiceDown", "killed", MANAGER | {WANTED: "2x20", RUNNING: "2 0x20"}, "40s", WEB, "0 of 2 tasks", 15
     ),
     Case("ServiceDown", "never started", MANAGER | {WANTED: "1x20"}, "30s", WEB, "0 of 1 tasks"),
+    Case(
+        "ServiceDown",
+        "nothing runs, and no manager tells what should",
+        LIVE | {REACHED: "1 1 0x60", WANTED: "1 1 stale", RUNNING: "1 1 0x60"},
+        "10m",
+        WEB,
+        "0 of 1 tasks",
+        30,
+    ),
+    Case(
+        "ServiceDown",
+        "it is no longer of the site",
+        MANAGER | {WANTED: "1 1 stale", RUNNING: "1 1 stale"},
+        "2m",
+    ),
     Case("ServiceDown", "another task took over", MANAGER | {WANTED: "1x20", RUNNING: "1 0 1x20"}, "45s"),
     Case("ServiceDown", "scaled to none", MANAGER | {WANTED: "0x20", RUNNING: "0x20"}, "2m"),
     Case(
@@ -293,7 +308,8 @@ CASES = [
     Case("ManagersFew", "all are there", LIVE | {REACHED: "3x20", MANAGERS: "3x20"}, "2m"),
     Case("ManagersFew", "a swarm of one", LIVE | {REACHED: "1x20", MANAGERS: "1x20"}, "2m"),
     Case("ManagersFew", "one of five is gone", LIVE | {REACHED: "4x20", MANAGERS: "5x20"}, "2m"),
-    Case("SwarmLost", "none tells", LIVE, "5m", {}, "no answer"),
+    Case("SwarmLost", "nobody tells", LIVE, "5m", {}, "none"),
+    Case("SwarmLost", "no leader", LIVE | {REACHED: "2 0x20"}, "75s", {}, "no answer", 15),
     Case("SwarmLost", "one tells", MANAGER, "5m"),
     Case("NodeDown", "not ready", LIVE | {READY: "1 0x20"}, "80s", {"host": "hive1"}, "not ready", 15),
     Case("NodeDown", "ready", LIVE | {READY: "1x20"}, "80s"),
@@ -381,13 +397,19 @@ def stage() -> Stage:
 def found_of(programs: Path, directory: Path, case: Case) -> subprocess.CompletedProcess[str]:
     """Play a case; promtool says what differs."""
     groups = json.loads(rule_file(stage()))["groups"]
-    of = [rule for group in groups for rule in group["rules"] if rule["alert"] == case.alarm]
+    every = [rule for group in groups for rule in group["rules"]]
+    of = [rule for rule in every if rule.get("alert") == case.alarm]
+    recorded = [rule for rule in every if "record" in rule]
     # Alone, and for what takes days seldom: Prometheus would be at it for minutes.
-    group = {"name": "one", "rules": of, **({"interval": case.step} if case.step != "15s" else {})}
+    group = {
+        "name": "one",
+        "rules": [*recorded, *of],
+        **({"interval": case.step} if case.step != "15s" else {}),
+    }
     (directory / "rules.json").write_text(json.dumps({"groups": [group]}))
     alerts = []
     if case.labels is not None:
-        texts = of[-1]["annotations"] if case.value == "never" else of[0]["annotations"]
+        texts = of[-1]["annotations"] if case.value in ("never", "none") else of[0]["annotations"]
         said = {key: texts[key] for key in ("summary", "look")}
         for name, value in case.labels.items():
             said = {key: text.replace(f"{{{{ $labels.{name} }}}}", value) for key, text in said.items()}
