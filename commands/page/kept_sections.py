@@ -1,16 +1,16 @@
 """The sections on what is kept: the phases with what is stale, and the backups."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from commands.operate.status_lines import size_words
-from commands.page.markup import Markup, el
+from commands.page.markup import Markup, el, joined
 from commands.page.phase_picture import NARROW_GRAPH, WIDE_GRAPH, phase_picture
 from commands.page.pieces import UNKNOWN, moment_of, pending, section, state, table
 from tasks.explain.status import FAILED, UP_TO_DATE
 from tasks.page.page_data import PageBackup, PageData, PagePhase, PageResource
 
-SHOWN = 12
-"""Resources of a phase that are named at once; the others stand behind a line to open."""
+SHOWN, REASONS = 12, 4
+"""Resources of a phase, and reasons of one, that are shown at once; the others stand behind a line to open."""
 
 
 def phases_section(page: PageData) -> Markup | None:
@@ -64,22 +64,27 @@ def _bar(counts: Mapping[str, int], total: int) -> Markup:
     )
 
 
-def _resources(late: list[PageResource]) -> Markup | None:
+def _resources(late: Sequence[PageResource]) -> Markup | None:
     """Return the resources that are not up to date, each with why."""
-    if not late:
-        return None
-    lines = [_resource(each) for each in late]
-    rest = None
-    if len(lines) > SHOWN:
-        rest = el("details", el("summary", f"{len(lines) - SHOWN} more"), el("ul", *lines[SHOWN:]))
-    return el("div", el("ul", *lines[:SHOWN], class_="late"), rest)
+    return el("div", _some([_resource(each) for each in late], SHOWN), class_="late") if late else None
 
 
 def _resource(each: PageResource) -> Markup:
     """Return a resource that is not up to date."""
     steps = f" ({each.count} steps)" if each.count > 1 else ""
-    reasons = el("ul", *(el("li", reason) for reason in each.reasons)) if each.reasons else None
-    return el("li", el("b", each.name), f": {each.status}{steps}", reasons)
+    reasons = [el("li", reason) for reason in each.reasons]
+    return el(
+        "li", el("b", each.name), f": {each.status}{steps}", _some(reasons, REASONS) if reasons else None
+    )
+
+
+def _some(lines: Sequence[Markup], shown: int) -> Markup:
+    """Return a list, of which what is too much stands behind a line to open."""
+    rest = None
+    if len(lines) > shown + 1:
+        rest = el("details", el("summary", f"{len(lines) - shown} more"), el("ul", *lines[shown:]))
+        lines = lines[:shown]
+    return joined(el("ul", *lines), rest)
 
 
 def backups_section(page: PageData) -> Markup:

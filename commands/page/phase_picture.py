@@ -9,6 +9,15 @@ from tasks.explain.status import UP_TO_DATE
 from tasks.page.page_data import PagePhase
 
 _MARGIN = 6
+_USUALLY = {
+    "setup_hosts": ("build_infra",),
+    "build_images": ("setup_hosts",),
+    "build_networks": ("setup_hosts",),
+    "build_volumes": ("setup_hosts",),
+    "deploy_services": ("build_images", "build_networks", "build_volumes"),
+    "initialize_services": ("deploy_services",),
+}
+"""What a phase comes after on most sites."""
 Place = tuple[float, float]
 """The upper left corner of a node."""
 
@@ -84,11 +93,11 @@ def phase_picture(phases: Sequence[PagePhase], form: GraphForm) -> Markup:
 
 
 def _levels(phases: Sequence[PagePhase]) -> dict[str, int]:
-    """Return each phase's place in time: behind all that it comes after; one without any stands behind the others."""
+    """Return each phase's place in time: behind all that it comes after; with nothing to make, where it usually is."""
     levels: dict[str, int] = {}
     for phase in phases:
-        behind = [levels[name] + 1 for name in phase.after if name in levels]
-        levels[phase.name] = max(behind or [max(levels.values(), default=-1) + 1])
+        after = [name for name in phase.after if name in levels] or _USUALLY.get(phase.name, ())
+        levels[phase.name] = max((levels[name] + 1 for name in after if name in levels), default=0)
     return levels
 
 

@@ -114,7 +114,8 @@
       if (!answer.ok) throw new Error(`${answer.status}`);
       const next = new DOMParser().parseFromString(await answer.text(), "text/html");
       failing = next.documentElement.dataset.failing || "";
-      const opened = [...document.querySelectorAll("details[open]")].map((each) => each.closest("section").id);
+      const opened = new Map([...document.querySelectorAll("main > section")].map(
+        (each) => [each.id, [...each.querySelectorAll("details")].map((details) => details.open)]));
       document.title = next.title;
       document.querySelector("header").replaceWith(next.querySelector("header"));
       const sections = [...next.querySelectorAll("main > section")];
@@ -129,7 +130,7 @@
           continue;
         }
         section.dataset.html = section.innerHTML;
-        for (const each of section.querySelectorAll("details")) each.open = opened.includes(section.id);
+        section.querySelectorAll("details").forEach((each, n) => { each.open = Boolean(opened.get(section.id)?.[n]); });
         if (now) now.replaceWith(section);
         else if (before) before.after(section);
         else document.querySelector("main").prepend(section);

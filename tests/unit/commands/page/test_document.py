@@ -16,7 +16,7 @@ from commands.page.phase_picture import NARROW_GRAPH, WIDE_GRAPH, GraphForm, pha
 from commands.page.picture import NARROW, WIDE, Form, picture
 from commands.page.reading import without_secrets
 from commands.page.running_sections import verdict
-from tasks.page.page_data import PageData
+from tasks.page.page_data import PageData, PageResource
 from tasks.page.site_page import page_phases
 from tests.page_sites import DEAD_HOST, EMPTY, HOSTILE, LARGE, PHASES, WELL, MadeUp, whole
 
@@ -243,11 +243,25 @@ def test_the_graph_of_the_phases(page: PageData, form: GraphForm) -> None:
     )
 
 
-def test_phases_without_an_order_are_drawn() -> None:
-    """As those of a site of which nothing is known: one behind the other."""
-    phases = page_phases(PHASES, {}, {})
+def test_phases_with_nothing_to_make_stand_where_they_usually_are() -> None:
+    """Without an edge: images, networks and volumes are beside each other."""
+    text = str(phase_picture(page_phases(PHASES, {}, {}), WIDE_GRAPH))
+    across = re.findall(r'class="box" x="([\d.]+)"', text)
 
-    assert str(phase_picture(phases, WIDE_GRAPH)).count("nothing to make</text>") == 7
+    assert text.count("nothing to make</text>") == 7
+    assert [across.count(each) for each in dict.fromkeys(across)] == [1, 1, 3, 1, 1]
+    assert "order" not in text
+
+
+def test_long_lists_of_what_is_stale_are_behind_a_line(page: PageData) -> None:
+    """Twelve resources of a phase, and four reasons of each, are shown at once; the others are there as well."""
+    resource = PageResource("web", "build_images:web", "stale", 9, tuple(f"reason {n}" for n in range(9)))
+    phase = replace(page.phases[2], resources=tuple(replace(resource, name=f"web{n}") for n in range(20)))
+    text = single_file(replace(page, phases=(phase,)))
+
+    assert text.count("<summary>8 more</summary>") == 1
+    assert text.count("<summary>5 more</summary>") == 20
+    assert text.count("<li>reason 8</li>") == 20
 
 
 def test_the_verdict_counts_what_is_wrong_and_what_alarms(page: PageData) -> None:

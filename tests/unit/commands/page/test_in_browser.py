@@ -228,6 +228,18 @@ def test_a_served_page_renews_itself(browser: Chromium, served: Served) -> None:
     assert browser.value("document.activeElement.id") == "bring-out"
     assert browser.value("document.querySelectorAll('.chart canvas').length") == 2
 
+    late = replace(first.phases[2].resources[0], reasons=tuple(f"reason {n}" for n in range(9)))
+    phases = tuple(replace(each, resources=(late, late)) for each in first.phases)
+    served.page = replace(first, phases=phases, read_at=time.time())
+    details = "[...document.querySelectorAll('#phases details')]"
+    wait_until(lambda: browser.value(f"{details}.length") == 14, "the new phases", 20)
+    browser.value(f"{details}[1].open = true")
+    served.page = replace(served.page, phases=tuple(replace(each, purpose="another") for each in phases))
+    wait_until(
+        lambda: "another" in browser.value("document.getElementById('phases').textContent"), "the others", 20
+    )
+    assert browser.value(f"{details}.map((each) => each.open).indexOf(true)") == 1
+
     served.page = replace(first, read_at=time.time())
     wait_until(lambda: browser.value(sections) == before, "the log lines to come back in their place", 20)
     assert browser.value("document.getElementById('age').hidden") is True
