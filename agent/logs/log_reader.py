@@ -1,7 +1,7 @@
 """The files in which an engine keeps a container's log, driver json-file: read on over rotations, to the last line.
 
-The engine renames X to X.1, X.1 to X.2 and so on, then begins X anew; it writes only to X. An open file can be read to
-its end under any name, and after its container is removed.
+The engine renames X to X.1, X.1 to X.2 and so on, then begins X anew; it writes only to X, and with `max-file` 1 it
+empties X instead. An open file can be read to its end under any name, and after its container is removed.
 """
 
 import json
@@ -72,6 +72,7 @@ class LogReader:
         self._file: BinaryIO | None = None
         self._rest = b""
         self._offset = 0
+        self._mark = b""
         self._open: dict[str, _Open] = {}
         self._quiet = 0
         self._is_late = False
@@ -125,6 +126,7 @@ class LogReader:
                 opened = file.open("rb")
                 if place is not None and _has(opened, place):
                     self._file, self._offset = opened, place.offset
+                    self._mark = bytes.fromhex(place.mark)
                     return
                 opened.close()
         self._is_late = place is not None
@@ -162,7 +164,7 @@ class LogReader:
             return False
         self._is_late = former is not None and at < 0
         self.close()
-        self._file, self._offset, self._rest = opened, 0, b""
+        self._file, self._offset, self._rest, self._mark = opened, 0, b"", b""
         return True
 
     def _block(self) -> bytes:
@@ -170,9 +172,11 @@ class LogReader:
         while self._file is not None:
             # Asked first: what was written before a file was left is read before the next one is.
             is_left = _number(self._path) != os.fstat(self._file.fileno()).st_ino
+            self._notice_truncation(self._file)
             self._file.seek(self._offset)
             if block := self._file.read(_BLOCK):
                 self._offset += len(block)
+                self._mark = (self._mark + block)[-_MARK:]
                 whole, end, rest = (self._rest + block).rpartition(b"\n")
                 self._rest = rest
                 if end:
@@ -180,6 +184,13 @@ class LogReader:
             elif not is_left or not self._next():
                 break
         return b""
+
+    def _notice_truncation(self, file: BinaryIO) -> None:
+        """Begin anew where the engine has emptied the file and goes on in it, as it does where `max-file` is 1."""
+        if os.pread(file.fileno(), len(self._mark), self._offset - len(self._mark)) != self._mark:
+            self._offset, self._rest, self._mark = 0, b"", b""
+            self._open.clear()
+            self._is_late = True
 
     def _place(self, offset: int) -> ReadPlace:
         """Return a place in the open file."""

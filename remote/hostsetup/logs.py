@@ -158,19 +158,26 @@ def logs_steps(stage: Stage, host: Host, secrets: StageSecrets) -> Iterator[Host
     yield _shipper_step(stage, host, secrets)
 
 
+def collector_conf(peers: Sequence[str], files: str, ca: str, port: int) -> str:
+    """Return rsyslog's configuration of the collector.
+
+    Args:
+        peers: The names of the hosts that may write.
+        files: The directory of `tls.crt` and `tls.key`.
+        ca: The path of the CA's certificate.
+        port: Its port.
+
+    """
+    names = ", ".join(f'"{peer}"' for peer in peers)
+    return _CONF.format(largest=_LARGEST, port=port, ca=ca, files=files, peers=names)
+
+
 def _collector_step(stage: Stage, host: Host, secrets: StageSecrets, *, days: int) -> HostStep:
     """Return the step that has the repository host take and keep what hosts send."""
     names, addresses = [host.name, host.short], [host.address]
     peers = [each.name for each in stage.hosts]
-    conf = _CONF.format(
-        largest=_LARGEST,
-        port=LOGS_PORT,
-        ca=_CA,
-        files=_COLLECTOR,
-        peers=", ".join(f'"{peer}"' for peer in peers),
-    )
     public = [
-        HostFile(f"{_COLLECTOR}/rsyslog.conf", conf, 0o640),
+        HostFile(f"{_COLLECTOR}/rsyslog.conf", collector_conf(peers, _COLLECTOR, _CA, LOGS_PORT), 0o640),
         HostFile("/etc/skep/logs-collector.unit", _COLLECTOR_UNIT.format(files=_COLLECTOR)),
         HostFile("/etc/skep/logs-collector.rotation", _ROTATION.format(days=days)),
         HostFile("/etc/skep/logs-collector.name", f"{host.name}:{LOGS_PORT}\n"),

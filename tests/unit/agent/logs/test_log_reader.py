@@ -102,6 +102,20 @@ def test_a_new_file_with_a_former_ones_number_is_another_file(engine: EngineLog)
     assert "another line of the same length" in texts(reader(engine, place))
 
 
+@pytest.mark.parametrize("more", [1, 9])
+def test_a_file_that_the_engine_empties_is_begun_anew(engine: EngineLog, more: int) -> None:
+    """With `max-file` 1 it does so, whether it has written less or more than before since then."""
+    for _ in range(3):
+        engine.write("before\n")
+    log = reader(engine)
+    assert texts(log) == ["before"] * 3
+    engine.path.write_text("")
+    for _ in range(more):
+        engine.write("behind\n")
+
+    assert texts(log)[1:] == ["behind"] * more
+
+
 def test_an_open_file_is_read_to_its_end_when_its_container_is_removed(engine: EngineLog) -> None:
     """Only then is the log over."""
     log = reader(engine)
