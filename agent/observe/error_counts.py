@@ -11,7 +11,7 @@ from typing import Any
 
 from agent.errors import AgentError
 from agent.observe.error_patterns import LONGEST, ErrorPatterns, TooSlowError
-from agent.observe.followed_log import CONTAINERS, FollowedLog, LogPlace
+from agent.observe.followed_log import FollowedLog, LogPlace
 from agent.observe.log_records import LogRecord
 from agent.observe.observe_config import ObservedService
 
@@ -63,10 +63,8 @@ class ErrorCounts:
 
     """
 
-    def __init__(
-        self, services: Mapping[str, ObservedService], noted: Mapping[str, Any], root: Path | None = None
-    ) -> None:
-        self._root = root = root or CONTAINERS
+    def __init__(self, services: Mapping[str, ObservedService], noted: Mapping[str, Any], root: Path) -> None:
+        self._root = root
         self._patterns = {
             name: ErrorPatterns(each.monitor_error, each.ignore_error)
             for name, each in services.items()
@@ -74,6 +72,8 @@ class ErrorCounts:
         }
         self._lately: dict[str, float] = {}
         """What went wrong lately, and when."""
+        self._absent: frozenset[str] = frozenset()
+        """Containers of which the engine's directory had nothing at the last look."""
         self.counts: dict[str, int] = dict.fromkeys(self._patterns, 0) | {
             name: int(count) for name, count in noted.get("counts", {}).items() if name in self._patterns
         }
@@ -124,10 +124,19 @@ class ErrorCounts:
             problems += self._read(each, ends)
             if identity in gone and time.process_time() < ends:
                 del self._containers[identity]
+        problems += self._look_for_absent(containers)
         self._lately |= dict.fromkeys(problems, now)
         self._lately = {problem: at for problem, at in self._lately.items() if now - at < TOLD}
         if self._lately:
             raise AgentError("; ".join(self._lately))
+
+    def _look_for_absent(self, containers: Mapping[str, str]) -> Sequence[str]:
+        """Return the services of which a container has no log here, at two looks: it may be removed during one."""
+        absent = {each: name for each, name in containers.items() if each in self._containers}
+        absent = {each: name for each, name in absent.items() if not (self._root / each).exists()}
+        told = {name for each, name in absent.items() if each in self._absent}
+        self._absent = frozenset(absent)
+        return [f"{name}: {self._root} has nothing of a container of it" for name in sorted(told)]
 
     def _read(self, container: _Container, ends: float) -> Sequence[str]:
         """Read a container's log on, and return what went wrong."""

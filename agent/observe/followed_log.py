@@ -13,7 +13,6 @@ from typing import IO
 
 from agent.observe.log_records import BrokenLogError, LogRecord, Reader, json_records, local_records
 
-CONTAINERS = Path("/var/lib/docker/containers")
 _CHUNK = 1 << 16
 """Bytes that are read at a time."""
 _HEADS = (1 << 12, 1 << 18)
@@ -46,7 +45,7 @@ class FollowedLog:
 
     """
 
-    def __init__(self, container: str, place: LogPlace, root: Path = CONTAINERS) -> None:
+    def __init__(self, container: str, place: LogPlace, root: Path) -> None:
         self.place = place
         directory = root / container
         self._files: Sequence[tuple[Path, Reader]] = (

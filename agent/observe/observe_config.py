@@ -44,6 +44,7 @@ class ObserveConfig(NamedTuple):
         managers: How many managers the swarm is to have.
         schedule: When backups are made, as site.toml has it; empty without any.
         registry: The directory of the registry's images; empty on other hosts.
+        containers: The engine's directory of containers, which has their logs.
 
     """
 
@@ -54,6 +55,7 @@ class ObserveConfig(NamedTuple):
     managers: int = 0
     schedule: str = ""
     registry: str = ""
+    containers: str = "/var/lib/docker/containers"
 
 
 def observe_config(path: Path) -> ObserveConfig:

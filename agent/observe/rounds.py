@@ -87,7 +87,7 @@ class HostObserver:
         counts = {name: int(failures.get(name, 0)) for name in services}
         return (
             TaskFailures(self._engine, counts, int(noted.get("events", 0))),
-            ErrorCounts(services, noted.get("errors", {})),
+            ErrorCounts(services, noted.get("errors", {}), Path(self._config.containers)),
         )
 
     def look(self) -> None:

@@ -27,6 +27,9 @@ DAEMON: Mapping[str, Any] = {
 }
 """skep's keys of `daemon.json`; those of `setup_hosts.daemon` take precedence."""
 
+_DATA = "/var/lib/docker"
+"""Where an engine keeps its data, unless its `data-root` says otherwise."""
+
 _REFUSED = {
     "live-restore": (True, "Swarm and live restore exclude each other"),
     "hosts": (None, "the engine's unit says it already, and the engine does not start with both"),
@@ -92,6 +95,11 @@ def daemon_config(
         ours = merged.get(key)
         merged[key] = {**ours, **value} if isinstance(ours, dict) and isinstance(value, dict) else value
     return merged
+
+
+def containers_of(stage: Stage) -> str:
+    """Return the directory in which an engine has its containers, with their logs."""
+    return f"{stage.site.setup_hosts.daemon.get('data-root', _DATA)}/containers"
 
 
 def docker_step(stage: Stage, admin: str) -> HostStep:

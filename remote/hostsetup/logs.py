@@ -13,6 +13,7 @@ from model.secrets.stage_secrets import StageSecrets
 from model.site import DockerStage
 from model.site.logs import LOGS_PORT
 from model.stage import Host, Stage
+from remote.hostsetup.engine import containers_of
 from remote.hostsetup.file_step import file_digests, file_step
 from remote.hostsetup.host_agent import AGENT, AGENT_STEP, agent_digest
 from remote.hostsetup.host_step import HostFile, HostStep
@@ -22,8 +23,6 @@ _CA = "/etc/skep/ca.crt"
 _SHIPPER, _COLLECTOR = "/etc/skep/logs", "/etc/skep/logs-collector"
 _LARGEST = "600k"
 """What a message may have: a line of `LARGEST_TEXT` characters (agent/logs/lines.py) of four bytes, and its head."""
-_ENGINE = "/var/lib/docker"
-"""Where an engine keeps its data, unless its `data-root` says otherwise."""
 
 _CONF = """\
 # Made by skep: writes what the stage's hosts send. A line is confirmed when it is written, and not before.
@@ -216,12 +215,11 @@ def _collector_step(stage: Stage, host: Host, secrets: StageSecrets, *, days: in
 
 def _shipper_step(stage: Stage, host: Host, secrets: StageSecrets) -> HostStep:
     """Return the step that has a host send what its services and its journal say."""
-    engine = str(stage.site.setup_hosts.daemon.get("data-root", _ENGINE))
     config: dict[str, str | int] = {
         "host": host.short,
         "collector": stage.repository.name,
         "port": LOGS_PORT,
-        "containers": f"{engine}/containers",
+        "containers": containers_of(stage),
         "ca": _CA,
         "certificate": f"{_SHIPPER}/tls.crt",
         "key": f"{_SHIPPER}/tls.key",

@@ -9,6 +9,7 @@ from typing import Any
 from model import site as types
 from model.keys.digest import flatten
 from model.stage import Host, Stage
+from remote.hostsetup.engine import containers_of
 from remote.hostsetup.file_step import file_step
 from remote.hostsetup.host_agent import AGENT, AGENT_STEP, agent_digest
 from remote.hostsetup.host_step import HostFile, HostStep
@@ -84,6 +85,7 @@ def _config(stage: Stage, host: Host) -> dict[str, Any]:
         "hosts": {hive.name: hive.short for hive in stage.hives},
         "managers": len(stage.hives),
         "schedule": backup.schedule if backup is not None else "",
+        "containers": containers_of(stage),
         "registry": REGISTRY_DATA if host.is_repository else "",
         "services": {name: _service(stage, service) for name, service in stage.services.items()},
     }

@@ -163,3 +163,17 @@ def test_the_limit_is_of_the_processor() -> None:
     """A slow expression ends with an error that says so, not with a match."""
     with pytest.raises(TooSlowError):
         ErrorPatterns([r"(x+x+)+y"]).counts(b"x" * 5000)
+
+
+def test_a_container_without_a_log(tmp_path: Path) -> None:
+    """An engine that keeps its files elsewhere is told, not taken for one that says nothing; after two looks, since a
+    container may be removed during one.
+    """
+    found = counts(tmp_path / "not there")
+    found.look(HERE, 1)
+    with pytest.raises(AgentError, match="web: .*not there has nothing of a container of it"):
+        found.look(HERE, 2)
+    there = counts(tmp_path)
+    there.look(HERE, 1)
+    ContainerLog(tmp_path)
+    there.look(HERE, 2)

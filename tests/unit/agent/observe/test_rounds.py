@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.cli import main
-from agent.observe import disk_figures, error_counts, rounds
+from agent.observe import disk_figures, rounds
 from agent.observe.container_events import SERVICE_LABEL
 from agent.observe.engine_reader import EngineReader
 from agent.observe.observe_config import ObserveConfig, ObservedService
@@ -44,7 +44,7 @@ class Looked:
     def begin(self) -> HostObserver:
         """Return an observer that begins."""
         return HostObserver(
-            CONFIG,
+            CONFIG._replace(containers=str(self.directory / "containers")),
             EngineReader(self.engine.path),
             self.directory / "skep.prom",
             self.directory / "state" / "state.json",
@@ -60,7 +60,6 @@ class Looked:
 @pytest.fixture
 def looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Looked]:
     """Give a host that is looked at."""
-    monkeypatch.setattr(error_counts, "CONTAINERS", tmp_path / "containers")
     monkeypatch.setattr(disk_figures, "MOUNTS", tmp_path / "none")
     with observed_engine(tmp_path) as engine:
         host = Looked(engine, tmp_path)

@@ -88,6 +88,12 @@ def test_what_the_repository_host_knows(secrets: StageSecrets, tmp_path: Path) -
     assert (found.is_hive, found.registry) == (False, "/var/lib/docker-registry")
 
 
+def test_the_engines_data_is_where_site_toml_has_it(secrets: StageSecrets, tmp_path: Path) -> None:
+    """`data-root` of `setup_hosts.daemon` is where services' logs are, and so where errors in them are counted."""
+    stage = stage_of(setup_hosts={"daemon": {"data-root": "/srv/docker"}})
+    assert config_of(stage, "hive0", secrets, tmp_path).containers == "/srv/docker/containers"
+
+
 def test_backups(secrets: StageSecrets, tmp_path: Path) -> None:
     """A service with backup_scripts is known for one that is saved, and the schedule of backups is."""
     scripts = [{"name": "db", "backup_command": "dump", "restore_command": "load"}]
