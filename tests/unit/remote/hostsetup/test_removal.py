@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from remote.hostsetup import packages
 from remote.hostsetup.removal import account_removal_script, removal_script
 
 
@@ -54,3 +55,26 @@ def test_a_host_that_has_no_backups_to_see_to_says_nothing_of_them(
     script = "\n".join(lines).replace("/var/lib/skep", str(tmp_path))
     subprocess.run(["sh", "-eu", "-c", script], check=True)
     assert {str(path.relative_to(notes)) for path in notes.rglob("*") if path.is_file()} == stay
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_the_agent_by_its_former_name(tmp_path: Path, *, is_there: bool) -> None:
+    """Removing `backup_agent` takes the agent off a host, unless the step that is called `agent` now has put it there."""
+    files = [tmp_path / name for name in ("agent.pyz", "agent.base64")]
+    marker = tmp_path / "steps" / "agent"
+    marker.parent.mkdir()
+    for path in (*files, *([marker] if is_there else [])):
+        path.touch()
+    script = (
+        f"LIBRARY={tmp_path}\n{packages.script('remove-backup_agent')}".replace(
+            "/usr/local/lib/skep", str(tmp_path)
+        )
+    ).replace("/etc/skep", str(tmp_path))
+    subprocess.run(["sh", "-eu", "-c", script], check=True)
+    assert [path.exists() for path in files] == [is_there, is_there]
+    assert "rm -f /var/lib/skep/steps/backup_agent" in removal_script("backup_agent")
+
+
+def test_the_step_agent_leaves_no_marker_of_its_former_name() -> None:
+    """Else each site with backups would have something to prune after the change of the name."""
+    assert 'rm -f "$LIBRARY/steps/backup_agent"' in packages.script("agent")
