@@ -10,7 +10,7 @@ from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
 from commands.operate.status_lines import Cell, joined, table
-from commands.shared.console import RED, is_coloured, width_of
+from commands.shared.console import RED, clean, is_coloured, width_of
 from commands.shared.current_run import site_run
 from commands.shared.holding import INTERRUPTED
 from commands.shared.task_selection import with_flags
@@ -89,16 +89,8 @@ def alarm_lines(found: Alarms, *, width: int, coloured: bool) -> list[str]:
     for alarm in found.given:
         quiet = next((f"silenced until {ends[each]}" for each in alarm.silenced if each in ends), "")
         quiet = quiet or ("not sent: the host is silent" if alarm.is_hidden else "")
-        name = (alarm.name, "" if quiet else RED)
-        rows.append(
-            [
-                name,
-                (alarm.place or "-", ""),
-                (alarm.value, ""),
-                (alarm.since, ""),
-                (alarm.look, ""),
-                (quiet or alarm.summary, ""),
-            ]
-        )
+        name = (clean(alarm.name), "" if quiet else RED)
+        texts = (alarm.place or "-", alarm.value, alarm.since, alarm.look, quiet or alarm.summary)
+        rows.append([name, *((clean(text), "") for text in texts)])
     head = ("ALARM", "ABOUT", "VALUE", "SINCE", "LOOK WITH", "WHAT")
     return table(head, rows, coloured=coloured, width=width, yields="WHAT")

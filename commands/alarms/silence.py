@@ -10,7 +10,7 @@ from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
 from commands.operate.status_lines import joined, table
-from commands.shared.console import is_coloured, width_of
+from commands.shared.console import clean, is_coloured, width_of
 from commands.shared.current_run import site_run
 from commands.shared.holding import INTERRUPTED
 from model.errors import SkepError
@@ -97,14 +97,14 @@ WHAT is a service, a host or an alarm, or one of each: then an alarm must be abo
             return 1
         end_silences(connection, [each.id for each in meant])
         for each in meant:
-            self.outstream.write(f"ended: {each.what} ({each.reason})\n")
+            self.outstream.write(f"ended: {clean(each.what)} ({clean(each.reason)})\n")
         return 0
 
     def _show(self, run: Run) -> None:
         """Show the silences that hold."""
         held = silences(connection_to_alarms(run))
         rows = [
-            [(each.id[:_SHOWN], ""), (each.what, ""), (each.ends, ""), (each.who, ""), (each.reason, "")]
+            [(clean(text), "") for text in (each.id[:_SHOWN], each.what, each.ends, each.who, each.reason)]
             for each in held
         ]
         head = ("ID", "ABOUT", "UNTIL", "BY", "REASON")

@@ -166,12 +166,13 @@ def test_the_limit_is_of_the_processor() -> None:
 
 
 def test_a_container_without_a_log(tmp_path: Path) -> None:
-    """An engine that keeps its files elsewhere is told, not taken for one that says nothing; after two looks, since a
-    container may be removed during one.
+    """An engine that keeps its files elsewhere is told, not taken for one that says nothing.
+
+    That takes two looks, since a container may be removed during one.
     """
     found = counts(tmp_path / "not there")
     found.look(HERE, 1)
-    with pytest.raises(AgentError, match="web: .*not there has nothing of a container of it"):
+    with pytest.raises(AgentError, match=r"web: .*not there has nothing of a container of it"):
         found.look(HERE, 2)
     there = counts(tmp_path)
     there.look(HERE, 1)

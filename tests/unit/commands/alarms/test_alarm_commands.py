@@ -82,6 +82,26 @@ def test_alarms_are_shown_with_the_way_on(watched: Watched) -> None:
     }
 
 
+def test_what_a_host_that_was_taken_over_says_of_itself(watched: Watched) -> None:
+    """Its labels are in the alarm, and so in the command that a person is to type: there is none then.
+
+    And the terminal gets no signs that it obeys.
+    """
+    bad = [alarm("ServiceDown", service="web\x1b[31m; rm -rf ~"), alarm("DiskFilling", host="hive1")]
+    bad[0]["annotations"]["look"] = "doit status web; rm -rf ~"
+    bad[1]["annotations"]["look"] = "doit ssh hive1 df -h /;$(x)"
+    unknown = alarm("HostSilent", host="hive9")
+    watched.host.alarms += [*bad, unknown]
+    text = watched.type(AlertsCommand)[1]
+    assert "web; rm -rf ~" in text
+    assert not [each for each in ("\x1b", "doit", "$(x)", "look at") if each in text]
+    assert [each["look"] for each in json.loads(watched.type(AlertsCommand, "--json")[1])["alarms"]] == [
+        ""
+    ] * 3
+    watched.type(SilenceCommand, "web", "2h", reason="a\x1b[2Jb")
+    assert "\x1b" not in watched.type(SilenceCommand)[1]
+
+
 def test_a_dead_prometheus_is_no_good_news(watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
     """Without the watchdog's alarm nobody knows of others; nor where Alertmanager, or its host, does not answer."""
     watched.host.alarms.clear()

@@ -59,7 +59,7 @@ def test_a_host_that_has_no_backups_to_see_to_says_nothing_of_them(
 
 @pytest.mark.parametrize("is_there", [True, False])
 def test_the_agent_by_its_former_name(tmp_path: Path, *, is_there: bool) -> None:
-    """Removing `backup_agent` takes the agent off a host, unless the step that is called `agent` now has put it there."""
+    """Removing `backup_agent` takes the agent off a host, unless the step that is called `agent` has put it there."""
     files = [tmp_path / name for name in ("agent.pyz", "agent.base64")]
     marker = tmp_path / "steps" / "agent"
     marker.parent.mkdir()
