@@ -13,6 +13,14 @@ from agent.errors import AgentError, reason_of
 TIMEOUT = 300.0
 """Seconds that the other end may take, as where its disk is full; it has what it took, so asking anew makes doubles."""
 _CONNECTING = 10.0
+_NOTICING = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 60_000),
+)
+"""Options by which a host that is gone without a word is noticed within a minute."""
 _LARGEST_HEAD = 64
 _OFFER = b"relp_version=0\nrelp_software=skep\ncommands=syslog"
 _LAST_NUMBER = 999_999_999
@@ -64,7 +72,8 @@ class Relp:
         context = ssl.create_default_context(cafile=str(self._ca))
         context.load_cert_chain(self._certificate, self._key)
         plain = socket.create_connection((self._host, self._port), _CONNECTING)
-        plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for level, option, value in _NOTICING:
+            plain.setsockopt(level, option, value)
         try:
             connection = context.wrap_socket(plain, server_hostname=self._host)
         except BaseException:

@@ -130,6 +130,8 @@ ExecStart=/usr/bin/python3 -I {AGENT} logs ship
 Restart=always
 RestartSec=2
 MemoryMax=128M
+# It has the log of each container open.
+LimitNOFILE=16384
 # Root for the engine's files and the journal: to read, and to write in one directory.
 CapabilityBoundingSet=CAP_DAC_READ_SEARCH
 StateDirectory=skep/logs
