@@ -1,8 +1,10 @@
 """Tasks that end by themselves, told by the engine's events: it says before a container's end if somebody ordered it.
 
 An end is a failure where nobody ordered it: the program ended, or the kernel killed it for its memory; or where the
-swarm ordered it since the container was unhealthy. Status 0 is a failure only of a service whose tasks are always
-started again. Ends are missed while the observer does not run, if the engine has forgotten them when it is back.
+swarm ordered it since the container was unhealthy. Any signal may be an order, since images choose theirs, or may ask
+for something else, as USR1 for new log files: so an order is one for as long as a container may take to end. Status 0
+is a failure only of a service whose tasks are always started again. Ends are missed while the observer does not run, if
+the engine has forgotten them when it is back.
 """
 
 import json
@@ -18,6 +20,8 @@ SERVICE_LABEL = "com.docker.swarm.service.name"
 _ORDERED = "kill"
 _NO_ORDER_TO_END = {"1"}
 """Signals that ask a program to read its configuration anew."""
+_LATE = 60.0
+"""Seconds that an engine may take beyond the time that a container has to end."""
 _MOST = 10_000
 """Containers that are remembered; the eldest are forgotten."""
 _LONGEST = 1 << 20
@@ -41,8 +45,9 @@ class TaskFailures:
         self._rest = b""
         self._told = since
         """The moment up to which all was told by another connection."""
-        self._ordered: dict[str, None] = {}
-        self._unhealthy: dict[str, None] = {}
+        self._ordered: dict[str, int] = {}
+        """Container to the moment at which its end was ordered."""
+        self._unhealthy: dict[str, int] = {}
 
     @property
     def stream(self) -> socket.socket | None:
@@ -113,23 +118,25 @@ class TaskFailures:
         self.since = at
         if action == _ORDERED:
             if attributes.get("signal") not in _NO_ORDER_TO_END:
-                _remember(self._ordered, identity)
+                _remember(self._ordered, identity, at)
         elif action == "health_status: unhealthy":
-            _remember(self._unhealthy, identity)
+            _remember(self._unhealthy, identity, at)
         elif action.startswith("health_status"):
             self._unhealthy.pop(identity, None)
         elif action == "die":
-            was_ordered = identity in self._ordered and identity not in self._unhealthy
-            for known in (self._ordered, self._unhealthy):
-                known.pop(identity, None)
+            ordered, unhealthy = self._ordered.pop(identity, None), self._unhealthy.pop(identity, None)
             service = services.get(str(attributes.get(SERVICE_LABEL)))
+            if service is None:
+                return
+            is_late = ordered is None or at - ordered > (service.grace + _LATE) * 1e9
+            was_ordered = not is_late and unhealthy is None
             ended_well = attributes.get("exitCode") == "0"
-            if service is not None and not was_ordered and not (ended_well and service.may_end):
+            if not was_ordered and not (ended_well and service.may_end):
                 self.counts[service.name] = self.counts.get(service.name, 0) + 1
 
 
-def _remember(known: dict[str, None], identity: str) -> None:
+def _remember(known: dict[str, int], identity: str, at: int) -> None:
     """Remember a container."""
-    known[identity] = None
+    known[identity] = at
     if len(known) > _MOST:
         del known[next(iter(known))]

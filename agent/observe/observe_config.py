@@ -22,6 +22,7 @@ class ObservedService(NamedTuple):
         is_saved: Whether there are backups of it.
         monitor_error: Lines of its logs that match one of these count, ...
         ignore_error: ... if they match none of these.
+        grace: Seconds that a task has to end after it was told to.
 
     """
 
@@ -31,6 +32,7 @@ class ObservedService(NamedTuple):
     is_saved: bool = False
     monitor_error: tuple[str, ...] = ()
     ignore_error: tuple[str, ...] = ()
+    grace: float = 10.0
 
 
 class ObserveConfig(NamedTuple):
@@ -76,4 +78,5 @@ def observe_config(path: Path) -> ObserveConfig:
 def _service(name: str, content: Mapping[str, Any]) -> ObservedService:
     """Return a service."""
     lists = {key: tuple(content[key]) for key in ("monitor_error", "ignore_error")}
-    return ObservedService(name, content["wanted"], content["may_end"], content["is_saved"], **lists)
+    wanted, may_end, is_saved = (content[key] for key in ("wanted", "may_end", "is_saved"))
+    return ObservedService(name, wanted, may_end, is_saved, grace=float(content["grace"]), **lists)

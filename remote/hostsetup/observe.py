@@ -100,4 +100,5 @@ def _service(stage: Stage, service: types.Service) -> dict[str, Any]:
         "is_saved": bool(service.backup_scripts),
         "monitor_error": service.monitor_error,
         "ignore_error": service.ignore_error,
+        "grace": service.stop_grace_period,
     }

@@ -66,6 +66,18 @@ def test_a_signal_that_is_no_order_to_end(followed: Followed) -> None:
     assert followed.told(("c1", "kill"), ("c1", "die"), signal="1", exitCode="1") == {"web": 1}
 
 
+def test_a_signal_that_may_be_an_order(followed: Followed) -> None:
+    """USR1 ends HAProxy, and has nginx open its log files anew: it is forgotten when a container had time to end."""
+    minute = 60 * 10**9
+    assert followed.told(("c1", "kill"), ("c1", "die"), signal="10", exitCode="0") == {}
+    followed.told(("c2", "kill"), signal="10")
+    followed.failures.since += minute + 9 * 10**9
+    assert followed.told(("c2", "die"), exitCode="1") == {}
+    followed.told(("c3", "kill"), signal="10")
+    followed.failures.since += minute + 11 * 10**9
+    assert followed.told(("c3", "die"), exitCode="1") == {"web": 1}
+
+
 def test_an_unhealthy_container_is_ended(followed: Followed) -> None:
     """The swarm orders that, and it is a failure; not so where it was healthy again before."""
     unhealthy, healthy = "health_status: unhealthy", "health_status: healthy"

@@ -26,6 +26,7 @@ SITE: dict[str, Any] = {
             "replicas": 2,
             "monitor_error": ["ERROR"],
             "ignore_error": ["ERROR: ignore me"],
+            "stop_grace_period": "2m",
         },
         "each": {"image": "web", "mode": "global", "restart_config": {"condition": "on-failure"}},
         "once": {"image": "web", "mode": "replicated-job"},
@@ -78,6 +79,7 @@ def test_what_a_hive_knows(secrets: StageSecrets, tmp_path: Path) -> None:
         ("web", 2, False, False),
     ]
     web = found.services["web"]
+    assert (web.grace, found.services["each"].grace) == (120, 10)
     assert (web.monitor_error, web.ignore_error) == (("ERROR",), ("ERROR: ignore me",))
 
 
