@@ -1,32 +1,33 @@
 """The lines of logs around what is wrong, unless there are secrets that could not be kept out of them."""
 
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from itertools import islice, takewhile
+from itertools import takewhile
 
 from commands.shared.console import clean
-from model.errors import SkepError
+from model.errors import HostError, SkepError
 from model.secrets.secret import UnknownSecret
 from remote.engine.log_stream import LogRequest
 from remote.mother.questions import begin
 from tasks.logs.central_log import SERVICES, CentralRequest, central_lines
-from tasks.operate.service_logs import ServiceLogs
+from tasks.operate.service_logs import ServiceLogs, TaskLine
 from tasks.page.page_data import PageData, PageLog, PageLogLine, Unread
 from tasks.run.context import Run
 
 MOST_LOGS, LINES = 5, 20
 """How many services' logs are read, and lines of each."""
-MOST = 20_000
-"""Lines that are read for it."""
 BEFORE, AFTER = 300.0, 60.0
 """Seconds before and after an alarm of which the lines are shown."""
 LONGEST = 500
 """Letters of a line that are shown."""
 TIME = 15.0
-"""Seconds that one log may take."""
+"""Seconds that one log may take, ..."""
+READ = 12.0
+"""... of them for reading lines."""
 PART = "log lines"
 _END = "9"
 """Behind all times of lines, which sort as texts."""
@@ -130,9 +131,24 @@ def _lines(run: Run, wanted: _Wanted) -> tuple[PageLogLine, ...]:
         kept=partial(central_lines, run, kept) if run.stage.site.logs is not None else None,
     )
     within = takewhile(lambda each: each.line.time < until, logs.lines())
-    # The alarm comes after what it is about: of very many lines those just before it count.
-    found = deque(islice(within, MOST), LINES)
+    found = deque(_in_time(wanted.service, within), LINES)
     return tuple(
         PageLogLine(each.line.time, each.task, clean(run.secrets.redact(each.line.text))[:LONGEST])
         for each in found
     )
+
+
+def _in_time(service: str, lines: Iterable[TaskLine]) -> Iterator[TaskLine]:
+    """Yield lines as long as there is time: the last ones count, so that a part of them would be the wrong one.
+
+    Raises:
+        HostError: There are more.
+
+    """
+    ends = time.monotonic() + READ
+    for each in lines:
+        if time.monotonic() > ends:
+            raise HostError(
+                f"there are more than can be read within {READ:.0f} s (doit logs {service} since=10m)"
+            )
+        yield each

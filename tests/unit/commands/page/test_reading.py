@@ -201,6 +201,25 @@ def test_log_lines_around_an_alarm(made: Made, monkeypatch: pytest.MonkeyPatch) 
     assert asked == [("web", LogRequest("3300.500000000", until="3660.500000000"))]
 
 
+def test_very_many_log_lines(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last ones are shown, however many come before; if they can't all be read in time, that is said."""
+
+    class Many(Lines):
+        def lines(self) -> Iterator[TaskLine]:
+            for n in range(30_000):
+                yield TaskLine("web.1", LogLine(f"1970-01-01T00:59:{n // 1000:02}.{n % 1000:03}Z", str(n)))
+
+    monkeypatch.setattr(log_reading, "ServiceLogs", Many)
+    alarm = PageAlarm("ServiceShort", "1970-01-01T01:00:00Z", "it is short", service="web")
+    page, unread = replace(WRONG, alarms=(alarm,)), list[Unread]()
+    [log] = page_logs(made.run(), page, unread)
+    assert [line.text for line in log.lines] == [str(n) for n in range(29_980, 30_000)]
+
+    monkeypatch.setattr(log_reading, "READ", -1.0)
+    assert page_logs(made.run(), page, unread) == ()
+    assert unread[0].why.startswith("there are more than can be read")
+
+
 def test_log_lines_that_are_kept(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     """With [logs] what the repository host keeps is read as well, of the same time; without there is nothing kept."""
     asked: list[CentralRequest] = []
