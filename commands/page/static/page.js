@@ -50,14 +50,20 @@
       line.hidden = false;
       choice.value = chosen;
       if (choice.selectedIndex < 0) choice.value = chosen = "";
-      choice.addEventListener("change", () => bringOut(chosen = choice.value));
-    }
-    for (const chip of document.querySelectorAll(".picture [data-service]")) {
-      chip.addEventListener("pointerenter", () => bringOut(chip.dataset.service));
-      chip.addEventListener("pointerleave", () => bringOut(chosen));
     }
     bringOut(chosen);
   }
+
+  // At the document, once: what it shows is put in anew, or stays, whenever the page renews itself.
+  let pointed = "";
+  document.addEventListener("pointerover", (event) => {
+    const service = event.target.closest(".picture [data-service]")?.dataset.service ?? "";
+    if (service !== pointed) bringOut((pointed = service) || chosen);
+  });
+  root.addEventListener("pointerleave", () => bringOut((pointed = "") || chosen));
+  document.addEventListener("change", ({ target }) => {
+    if (target.id === "bring-out") bringOut(chosen = target.value);
+  });
 
   // -- charts ----------------------------------------------------------------------------------------------------
 

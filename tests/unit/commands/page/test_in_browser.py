@@ -154,7 +154,8 @@ def test_one_service_is_brought_out(browser: Chromium, pages: dict[str, str]) ->
     browser.open(pages["dead-host"])
     choose = (
         "(() => {{ const field = document.getElementById('bring-out'); field.value = '{}'; "
-        "field.dispatchEvent(new Event('change')); return [...document.querySelectorAll('.wide .chip:not(.faint)')]"
+        "field.dispatchEvent(new Event('change', {{ bubbles: true }})); "
+        "return [...document.querySelectorAll('.wide .chip:not(.faint)')]"
         ".map((each) => each.dataset.service); }})()"
     )
 
@@ -163,6 +164,18 @@ def test_one_service_is_brought_out(browser: Chromium, pages: dict[str, str]) ->
         "[...document.querySelectorAll('.wide .volume:not(.faint) .name')].map((e) => e.textContent)"
     ) == ["uploads"]
     assert len(browser.value(choose.format(""))) == 9
+
+
+def test_a_service_is_brought_out_by_pointing_at_it(browser: Chromium, pages: dict[str, str]) -> None:
+    """As long as the pointer is there."""
+    browser.open(pages["dead-host"])
+    point = (
+        "(() => {{ document.querySelector('{}').dispatchEvent(new PointerEvent('pointerover', {{ bubbles: true }})); "
+        "return document.querySelectorAll('.wide .chip:not(.faint)').length; }})()"
+    )
+
+    assert browser.value(point.format('.wide .chip[data-service="wiki"]')) == 2
+    assert browser.value(point.format("h1")) == 9
 
 
 def test_nothing_moves_for_those_who_want_that(browser: Chromium, pages: dict[str, str]) -> None:
@@ -244,6 +257,28 @@ def test_a_served_page_renews_itself(browser: Chromium, served: Served) -> None:
     wait_until(lambda: browser.value(sections) == before, "the log lines to come back in their place", 20)
     assert browser.value("document.getElementById('age').hidden") is True
     assert browser.complaints == []
+
+
+def test_a_page_that_is_open_for_long_grows_no_listeners(browser: Chromium, served: Served) -> None:
+    """What stays as the page renews itself gets none again."""
+    browser.open(f"http://127.0.0.1:{served.server.port}/")
+    browser.value(
+        """
+        (() => {
+          window.added = 0;
+          const add = EventTarget.prototype.addEventListener;
+          EventTarget.prototype.addEventListener = function (...words) {
+            if (this instanceof Element && this.closest("#picture")) window.added += 1;
+            return add.apply(this, words);
+          };
+        })()
+        """
+    )
+    served.page = replace(served.page, problems=("web: is gone",), read_at=time.time())
+    wrong = "document.getElementById('wrong').textContent"
+    wait_until(lambda: "web: is gone" in browser.value(wrong), "the page to renew itself", 20)
+
+    assert browser.value("window.added") == 0
 
 
 def test_a_served_page_says_when_it_is_not_renewed(browser: Chromium, served: Served) -> None:
