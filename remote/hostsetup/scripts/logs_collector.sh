@@ -3,8 +3,7 @@
 
 # Debian's package starts a daemon that copies the journal to files of its own: on hosts that had none it stays off.
 ours=$LIBRARY/rsyslog-is-skeps
-# shellcheck disable=SC2046 # a list of words
-installed $(packages_of rsyslog) || : >"$ours"
+installed rsyslog || : >"$ours"
 install_packages rsyslog logrotate python ca
 if [ -e "$ours" ] && systemctl is-enabled --quiet rsyslog.service 2>/dev/null; then
     systemctl --quiet disable --now rsyslog.service syslog.socket 2>/dev/null || systemctl --quiet disable --now rsyslog.service

@@ -5,5 +5,7 @@ systemctl --quiet disable --now skep-logs-collector.service
 rm -f /etc/systemd/system/skep-logs-collector.service /etc/logrotate.d/skep-logs
 rm -f /etc/skep/logs-collector.unit /etc/skep/logs-collector.rotation /etc/skep/logs-collector.name
 rm -rf /etc/skep/logs-collector
+# A person may use rsyslog's own unit from now on.
+rm -f "$LIBRARY/rsyslog-is-skeps"
 systemctl daemon-reload
 say "stopped the collector of logs; what it has stays in /var/log/services and /var/log/hosts"

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from model.stage import Stage
 from remote.hostsetup.apply import step_key
 from remote.hostsetup.firewall import firewall_script
 from remote.hostsetup.host_step import HostStep
+from remote.hostsetup.packages import script
 from remote.hostsetup.steps import steps
 
 SITE: dict[str, Any] = {
@@ -118,3 +121,28 @@ def test_a_new_agent_makes_the_shipper_stale(secrets: StageSecrets, monkeypatch:
     monkeypatch.setattr("remote.hostsetup.host_agent.packed", lambda: b"another")
 
     assert step_key(of(stage, "hive0", secrets)["logs_shipper"])[1] != before
+
+
+@pytest.mark.parametrize(
+    ("there", "orders"),
+    [
+        ("", ["--quiet disable --now rsyslog.service syslog.socket"]),
+        ("rsyslog", []),
+        ("rsyslog rsyslog-relp", []),
+    ],
+)
+def test_a_hosts_own_rsyslog_stays_on(tmp_path: Path, there: str, orders: list[str]) -> None:
+    """A daemon that came with skep's package alone is switched off, at each run; one that was there goes on."""
+    fakes = f"""
+LIBRARY={tmp_path}
+there='{there}'
+installed() {{ for each in "$@"; do case " $there " in *" $each "*) ;; *) return 1 ;; esac; done; }}
+install_packages() {{ there='rsyslog rsyslog-relp'; }}
+systemctl() {{ [ "$1" = is-enabled ] || echo "$*"; }}
+"""
+    begin = script("logs_collector").partition("if ! getent")[0]
+    done = subprocess.run(
+        ["sh", "-eu"], input=f"{fakes}{begin}{begin}", capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.splitlines() == orders * 2
