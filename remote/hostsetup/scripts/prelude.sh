@@ -317,6 +317,13 @@ restart_unit() {
     timeout 150 systemctl restart "$its_unit" || unit_failed "$its_unit"
 }
 
+# remove_unit UNIT: stop a unit that skep made, and remove it; nothing is done if it is gone, as after half a removal.
+remove_unit() {
+    [ -e "/etc/systemd/system/$1" ] || return 0
+    systemctl --quiet disable --now "$1"
+    rm -f "/etc/systemd/system/$1"
+}
+
 # older_than NAME FILE...: whether the unit was started before one of its files became what it is. The file's time
 # counts, not only this run: a run that was killed between writing and restarting is made good by the next.
 older_than() {

@@ -1,8 +1,8 @@
 # shellcheck shell=sh
 # This hive saves no data any more.
 
-systemctl --quiet disable --now skep-backup.timer
-rm -f /etc/systemd/system/skep-backup.timer /etc/systemd/system/skep-backup.service
+remove_unit skep-backup.timer
+rm -f /etc/systemd/system/skep-backup.service
 rm -f /etc/skep/backup-hive.timer /etc/skep/backup-hive.unit /etc/skep/backup.json
 rm -f /var/lib/skep/backup/schedule.json
 rm -rf /var/lib/skep/backup/status

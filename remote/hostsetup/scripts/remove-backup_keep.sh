@@ -1,8 +1,8 @@
 # shellcheck shell=sh
 # This host sees to no backups any more.
 
-systemctl --quiet disable --now skep-backup-keep.timer
-rm -f /etc/systemd/system/skep-backup-keep.timer /etc/systemd/system/skep-backup-keep.service
+remove_unit skep-backup-keep.timer
+rm -f /etc/systemd/system/skep-backup-keep.service
 rm -f /etc/skep/backup-keep.timer /etc/skep/backup-keep.unit /etc/skep/backup-repository.json
 # How the upkeep ended, what places off the site have, which standby was told what: another host's by now.
 rm -f /var/lib/skep/backup/repository.json /var/lib/skep/backup/off-site.json /var/lib/skep/backup/standby.json

@@ -1,8 +1,8 @@
 # shellcheck shell=sh
 # This host takes no logs any more. What it has of them stays.
 
-systemctl --quiet disable --now skep-logs-collector.service
-rm -f /etc/systemd/system/skep-logs-collector.service /etc/logrotate.d/skep-logs
+remove_unit skep-logs-collector.service
+rm -f /etc/logrotate.d/skep-logs
 rm -f /etc/skep/logs-collector.unit /etc/skep/logs-collector.rotation /etc/skep/logs-collector.name
 rm -rf /etc/skep/logs-collector
 # A person may use rsyslog's own unit from now on.

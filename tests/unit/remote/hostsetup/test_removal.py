@@ -78,3 +78,44 @@ def test_the_agent_by_its_former_name(tmp_path: Path, *, is_there: bool) -> None
 def test_the_step_agent_leaves_no_marker_of_its_former_name() -> None:
     """Else each site with backups would have something to prune after the change of the name."""
     assert 'rm -f "$LIBRARY/steps/backup_agent"' in packages.script("agent")
+
+
+UNITS = {
+    "backup_data": ["skep-backup-data.service"],
+    "backup_hive": ["skep-backup.timer"],
+    "backup_keep": ["skep-backup-keep.timer"],
+    "backup_server": ["skep-backup-server.service"],
+    "backup_standby": ["skep-backup-standby.timer", "skep-backup-standby.service"],
+    "logs_collector": ["skep-logs-collector.service"],
+    "logs_data": ["skep-logs-data.service"],
+    "logs_shipper": ["skep-logs-shipper.service"],
+    "observe": ["skep-observe.service"],
+}
+
+
+@pytest.mark.parametrize("step", UNITS)
+def test_a_removal_that_was_killed_in_its_middle_can_be_repeated(tmp_path: Path, step: str) -> None:
+    """Once a unit's file is gone, systemd fails if it is asked to switch that off."""
+    units = tmp_path / "etc" / "systemd" / "system"
+    units.mkdir(parents=True)
+    (tmp_path / "etc" / "skep").mkdir()
+    (tmp_path / "etc" / "skep" / "backup.root").write_text("/srv")
+    for unit in UNITS[step]:
+        (units / unit).touch()
+    fakes = f"""
+LIBRARY={tmp_path}
+mountpoint() {{ return 1; }}
+systemctl() {{ [ "$1" = daemon-reload ] || {{ [ -e {units}/$4 ] && echo "$*"; }}; }}
+"""
+    text = packages.PRELUDE.replace("/etc/systemd", f"{tmp_path}/etc/systemd") + fakes
+    text += re.sub(r"(?<= )/(etc|var|usr)/", rf"{tmp_path}/\1/", packages.script(f"remove-{step}"))
+    runs = [
+        subprocess.run(["sh", "-eu"], input=text, capture_output=True, text=True, check=True)
+        for _ in range(2)
+    ]
+
+    orders = [
+        [line for line in run.stdout.splitlines() if line.startswith("--quiet disable")] for run in runs
+    ]
+    assert orders == [[f"--quiet disable --now {unit}" for unit in UNITS[step]], []]
+    assert list(units.iterdir()) == []
