@@ -8,6 +8,7 @@ from model.errors import SkepError
 from model.labels import belongs_to, labels_of
 from model.log import Log
 from model.stage import REGISTRY_PORT, Host, Stage
+from remote.hostsetup.host_agent import AGENT_STEP
 from remote.hostsetup.host_step import MARKERS
 from remote.hostsetup.removal import account_removal_script, has_removal, removal_script
 from remote.mother.wait import wait_for
@@ -84,6 +85,12 @@ class OrphanRegistry(OrphanStep):
         return f"{', '.join(self.users)} go by its name; each takes the new one when it is updated next"
 
 
+class OrphanAgent(OrphanStep):
+    """The agent on a host where nothing runs by itself any more: it goes after the units that run it."""
+
+    order = 62
+
+
 @dataclass(frozen=True)
 class OrphanAccount(Orphan):
     """An account on a host of a person who is no longer in site.toml. Its task stays: it makes the others'."""
@@ -119,7 +126,7 @@ def orphans(run: Run) -> Iterator[Orphan]:
         if host.is_repository:
             wanted.add(VAULT)
         for name in sorted(seen.steps.keys() - wanted):
-            kind = OrphanRegistry if name == REGISTRY else OrphanStep
+            kind = {REGISTRY: OrphanRegistry, AGENT_STEP: OrphanAgent}.get(name, OrphanStep)
             pull = _users_of_registry(run, host) if name == REGISTRY else ()
             yield kind(name, setup_task(host.short, name), host=host.short, users=pull)
         for name in sorted(set(seen.accounts) - users.keys()):

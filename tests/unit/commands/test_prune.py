@@ -191,6 +191,14 @@ def test_a_vault_on_a_former_repository(made: Made) -> None:
     assert names(made) == ["set-up step vault on hive0"]
 
 
+def test_the_agent_goes_after_the_units_that_run_it(made: Made) -> None:
+    """They would fail, and be started again and again, without it."""
+    more = {name: AppliedStep("k") for name in ("agent", "logs_shipper", "observe")}
+    made.look("hive0", steps={**made.hosts["hive0"].steps, **more})
+
+    assert [name.split()[2] for name in names(made)] == ["logs_shipper", "observe", "agent"]
+
+
 def test_somebody_elses_volume_is_none(made: Made) -> None:
     """Only things with this stage's labels are considered; a volume on a host that should not have it is an orphan."""
     other = {"Labels": {"skep.site": "example", "skep.stage": "staging"}}
