@@ -96,7 +96,7 @@ _ROTATION = """\
     postrotate
         find /var/log/services /var/log/hosts -type f -name '*.log-*' -mtime +{days} -delete
         find /var/log/services /var/log/hosts -type f -name '*.log' -size 0 -mtime +{days} -delete
-        systemctl reload skep-logs-collector.service
+        systemctl try-reload-or-restart skep-logs-collector.service
     endscript
 }}
 """
