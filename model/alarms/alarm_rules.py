@@ -26,6 +26,9 @@ _RUNNING = f"sum by (service) (skep_service_tasks_running and on (host) {_FRESH}
 _RUNNING_OR_NONE = f"({_RUNNING} or {_WANTED} * 0)"
 _DISKS = 'fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660|nsfs|fuse.*"'
 _DAY, _MINUTE = 86_400, 60
+_TRENDS = ((120, 24), (20, 4))
+"""Minutes of a third of the time that a trend is taken of, and the hours in which the disk would be full by it: of six
+hours and a day, and of an hour and four hours."""
 _LEAST_MANAGERS = 3
 """A swarm of fewer managers survives the loss of none."""
 
@@ -53,14 +56,32 @@ class AlarmRule:
 
 
 def _filling(available: str, whole: str) -> str:
-    """Return the condition for what fills up: less than 5 % left; or it would be full in a day, as it grew for 6 hours.
+    """Return the condition for what fills up: less than 5 % left; or it goes on filling, and would be full soon.
 
     Of a file system that is mounted at several places there is one series.
     """
-    free = f"min by (host, device) ({available}{{{_DISKS}}} / ({whole}{{{_DISKS}}} > 0))"
-    trend = f"min by (host, device) (predict_linear({available}{{{_DISKS}}}[6h], {_DAY}))"
-    known = f"max by (host, device) (count_over_time({available}{{{_DISKS}}}[6h]) > 240)"
-    return f"{free} < 0.05 or ({free} < 0.4 and {trend} < 0 and {known})"
+    left = f"min by (host, device) ({available}{{{_DISKS}}})"
+    share = f"min by (host, device) ({available}{{{_DISKS}}} / ({whole}{{{_DISKS}}} > 0))"
+    soon = " or ".join(_goes_on(f"{available}{{{_DISKS}}}", left, third, ahead) for third, ahead in _TRENDS)
+    return f"{share} < 0.05 or ({share} < 0.4 and ({soon}))"
+
+
+def _goes_on(series: str, left: str, third: int, ahead: int) -> str:
+    """Return the condition for what would be full in a time at the pace of each third of a time.
+
+    A line through the whole of it would be steep after one image pull, and say that of a disk that stands still.
+
+    Args:
+        series: What is left.
+        left: The same, of each file system once.
+        third: The minutes of a third.
+        ahead: The hours in which it would be full.
+
+    """
+    before = ("", *(f" offset {number * third}m" for number in (1, 2)))
+    paces = (f"deriv({series}[{third}m]{offset})" for offset in before)
+    known = f"{left} and max by (host, device) ({series} offset {3 * third}m)"
+    return " and ".join([known, *(f"{left} < -{ahead * 3600} * max by (host, device) ({pace})" for pace in paces)])
 
 
 RULES = (

@@ -203,18 +203,52 @@ CASES = [
     Case(
         "DiskFilling",
         "full within a day",
-        FULL | {f"node_filesystem_avail_bytes{DISK}": "40-0.01x1000"},
-        "70m",
+        FULL | {f"node_filesystem_avail_bytes{DISK}": "39-0.04x400"},
+        "366m",
         DEVICE,
-        "37.2% left",
+        "24.36% left",
+        21_600,
+        "1m",
+    ),
+    Case(
+        "DiskFilling",
+        "full within four hours",
+        FULL | {f"node_filesystem_avail_bytes{DISK}": "39-0.04x1000"},
+        "66m",
+        DEVICE,
+        "28.44% left",
         3600,
     ),
-    Case("DiskFilling", "slowly", FULL | {f"node_filesystem_avail_bytes{DISK}": "40-0.001x1000"}, "200m"),
+    *(
+        Case(
+            "DiskFilling",
+            f"images were pulled {minutes} minutes ago on a site that is an hour old",
+            FULL | {f"node_filesystem_avail_bytes{DISK}": f"35x{4 * (61 - minutes)} 30x{4 * minutes + 40}"},
+            "67m",
+        )
+        for minutes in (10, 30, 50)
+    ),
+    Case(
+        "DiskFilling",
+        "images were pulled three hours ago",
+        FULL | {f"node_filesystem_avail_bytes{DISK}": "35x180 30x300"},
+        "370m",
+        step="1m",
+    ),
+    Case(
+        "DiskFilling",
+        "images are pulled for half an hour, and again three hours later",
+        FULL | {f"node_filesystem_avail_bytes{DISK}": "35x150 35-0.15x30 30x150 30-0.15x30 25x300"},
+        "370m",
+        step="1m",
+    ),
+    Case("DiskFilling", "slowly", FULL | {f"node_filesystem_avail_bytes{DISK}": "39-0.001x400"}, "370m", step="1m"),
     Case(
         "DiskFilling",
         "quickly, of much",
-        FULL | {f"node_filesystem_avail_bytes{DISK}": "90-0.02x1000"},
-        "200m",
+        FULL | {f"node_filesystem_avail_bytes{DISK}": "90-0.08x400"},
+        "370m",
+        step="1m",
     ),
     Case(
         "DiskFilling",
