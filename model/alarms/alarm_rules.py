@@ -13,7 +13,9 @@ WATCHDOG = "Watchdog"
 OBSERVED = 120
 """Seconds for which what a host's agent wrote holds: it writes every 15."""
 
-_FRESH = f"(time() - skep_observed_timestamp_seconds < {OBSERVED})"
+_LOOKED_AGO = "(node_time_seconds - on (host) skep_observed_timestamp_seconds)"
+"""Seconds since a host's agent looked, both by the host's own clock: how far off that is does not matter."""
+_FRESH = f"({_LOOKED_AGO} < {OBSERVED})"
 _REACHED = f"(skep_swarm_managers_reachable and on (host) {_FRESH})"
 _WANTED = "skep:service_tasks_wanted"
 RECORDED = {
@@ -232,7 +234,7 @@ RULES = (
     ),
     AlarmRule(
         "ObserverStale",
-        f"max by (host) (time() - skep_observed_timestamp_seconds) > {OBSERVED}"
+        f"max by (host) ({_LOOKED_AGO}) > {OBSERVED}"
         ' or max by (host) (up{job="node"} == 1 unless on (host) skep_observed_timestamp_seconds)',
         _MINUTE,
         "skep's agent on {{ $labels.host }} does not look any more.",

@@ -36,7 +36,17 @@ SITE: dict[str, Any] = {
         }
     },
 }
-LIVE = {'skep_observed_timestamp_seconds{host="hive0"}': "0+15x200"}
+
+
+def looks(host: str, observed: str = "0+15x200", clock: str = "0+15x200") -> dict[str, str]:
+    """Return the series of a host whose agent looks: when it did, and the host's clock."""
+    return {
+        f'skep_observed_timestamp_seconds{{host="{host}"}}': observed,
+        f'node_time_seconds{{host="{host}"}}': clock,
+    }
+
+
+LIVE = looks("hive0")
 """A host whose agent looks every 15 seconds."""
 MANAGER = LIVE | {'skep_swarm_managers_reachable{host="hive0"}': "1x200"}
 DISK = '{host="hive0", device="/dev/vda1", fstype="ext4", mountpoint="/"}'
@@ -120,8 +130,8 @@ CASES = [
         | {
             WANTED: "1x20",
             RUNNING.replace("hive0", "hive1"): "1 1 stale",
-            'skep_observed_timestamp_seconds{host="hive1"}': "0 15 stale",
-        },
+        }
+        | looks("hive1", "0 15 stale", "0 15 stale"),
         "55s",
         WEB,
         "0 of 1 tasks",
@@ -134,8 +144,27 @@ CASES = [
         | {
             WANTED: "1x20",
             RUNNING.replace("hive0", "hive1"): "1x20",
-            'skep_observed_timestamp_seconds{host="hive1"}': "0x20",
-        },
+        }
+        | looks("hive1", "0x20"),
+        "145s",
+        WEB,
+        "0 of 1 tasks",
+        120,
+    ),
+    Case(
+        "ServiceDown",
+        "it runs on a hive whose clock is five minutes behind",
+        MANAGER
+        | {WANTED: "1x40", RUNNING.replace("hive0", "hive1"): "1x40"}
+        | looks("hive1", "-300+15x40", "-300+15x40"),
+        "8m",
+    ),
+    Case(
+        "ServiceDown",
+        "an agent looks no more on a hive whose clock is an hour ahead",
+        MANAGER
+        | {WANTED: "1x40", RUNNING.replace("hive0", "hive1"): "1x40"}
+        | looks("hive1", "3600x40", "3600+15x40"),
         "145s",
         WEB,
         "0 of 1 tasks",
@@ -359,11 +388,26 @@ CASES = [
     Case(
         "ObserverStale",
         "stopped",
-        {'skep_observed_timestamp_seconds{host="hive0"}': "0 15 15x20", f"up{UP}": "1x20"},
-        "200s",
+        looks("hive0", "0 15 15x20") | {f"up{UP}": "1x20"},
+        "215s",
         HOST,
         "stale",
-        140,
+        150,
+    ),
+    Case(
+        "ObserverStale",
+        "stopped, and the host's clock is an hour ahead",
+        looks("hive0", "3600 3615 3615x20", "3600+15x200") | {f"up{UP}": "1x20"},
+        "215s",
+        HOST,
+        "stale",
+        150,
+    ),
+    Case(
+        "ObserverStale",
+        "it looks, and the host's clock is five minutes behind",
+        looks("hive0", "-300+15x20", "-300+15x20") | {f"up{UP}": "1x20"},
+        "4m",
     ),
     Case("ObserverStale", "never there", {f"up{UP}": "1x20"}, "1m", HOST, "stale"),
     Case("ObserverStale", "the host is silent", {f"up{UP}": "0x20"}, "2m"),
