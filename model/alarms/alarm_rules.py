@@ -24,7 +24,12 @@ RECORDED = {
 }
 """Series that Prometheus notes for itself, to their expressions: the tasks that services should have, which stay as
 they were while no manager tells."""
-_RUNNING = f"sum by (service) (skep_service_tasks_running and on (host) {_FRESH})"
+_UNKNOWN = '(skep_observe_failed{part="engine"} == 1 and on (host) up{job="engine"} == 1)'
+"""Hosts whose engine works, but was too slow for the agent: not known is not none."""
+_TASKS = (
+    f"(skep_service_tasks_running or last_over_time(skep_service_tasks_running[2m]) and on (host) {_UNKNOWN})"
+)
+_RUNNING = f"sum by (service) ({_TASKS} and on (host) {_FRESH})"
 _RUNNING_OR_NONE = f"({_RUNNING} or {_WANTED} * 0)"
 _DISKS = 'fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660|nsfs|fuse.*"'
 _DAY, _MINUTE = 86_400, 60
@@ -83,7 +88,9 @@ def _goes_on(series: str, left: str, third: int, ahead: int) -> str:
     before = ("", *(f" offset {number * third}m" for number in (1, 2)))
     paces = (f"deriv({series}[{third}m]{offset})" for offset in before)
     known = f"{left} and max by (host, device) ({series} offset {3 * third}m)"
-    return " and ".join([known, *(f"{left} < -{ahead * 3600} * max by (host, device) ({pace})" for pace in paces)])
+    return " and ".join(
+        [known, *(f"{left} < -{ahead * 3600} * max by (host, device) ({pace})" for pace in paces)]
+    )
 
 
 RULES = (

@@ -82,6 +82,7 @@ class Case:
 
 WANTED = 'skep_service_tasks_wanted{host="hive0", service="web"}'
 RUNNING = 'skep_service_tasks_running{host="hive0", service="web"}'
+MISSED = 'skep_observe_failed{host="hive0", part="engine"}'
 FAILED = 'skep_service_task_failures_total{host="hive0", service="web"}'
 TOLD = 'up{job="service",host="hive0",service="web"}'
 FREE = 'skep_registry_free_bytes{host="hive0"}'
@@ -169,6 +170,30 @@ CASES = [
         WEB,
         "0 of 1 tasks",
         120,
+    ),
+    Case(
+        "ServiceDown",
+        "the engine is too slow for a minute of looks",
+        MANAGER | {WANTED: "1x40", RUNNING: "1x10 stale _x3 1x20", MISSED: "0x10 1x4 0x20", ENGINE: "1x40"},
+        "220s",
+    ),
+    Case(
+        "ServiceDown",
+        "looks failed for so long that nothing is known any more",
+        MANAGER | {WANTED: "1x40", RUNNING: "1x10 stale", MISSED: "0x10 1x20", ENGINE: "1x40"},
+        "300s",
+        WEB,
+        "0 of 1 tasks",
+        275,
+    ),
+    Case(
+        "ServiceDown",
+        "looks fail as the engine is stopped",
+        MANAGER | {WANTED: "1x40", RUNNING: "1x10 stale", MISSED: "0x10 1x20", ENGINE: "1x10 0x30"},
+        "190s",
+        WEB,
+        "0 of 1 tasks",
+        165,
     ),
     Case(
         "ServiceShort",
@@ -271,7 +296,13 @@ CASES = [
         "370m",
         step="1m",
     ),
-    Case("DiskFilling", "slowly", FULL | {f"node_filesystem_avail_bytes{DISK}": "39-0.001x400"}, "370m", step="1m"),
+    Case(
+        "DiskFilling",
+        "slowly",
+        FULL | {f"node_filesystem_avail_bytes{DISK}": "39-0.001x400"},
+        "370m",
+        step="1m",
+    ),
     Case(
         "DiskFilling",
         "quickly, of much",
