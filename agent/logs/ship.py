@@ -25,8 +25,8 @@ CONFIG = Path("/etc/skep/logs/ship.json")
 STATE = Path("/var/lib/skep/logs/sent.json")
 PAUSE = 1.0
 """Seconds between two looks where nothing is new."""
-LEAST_ROOM = 256 << 20
-"""Bytes that the disk of the collector's files keeps free."""
+LEAST_ROOM = 2 << 30
+"""Bytes that the disk of the collector's files keeps free: twice what the registry, which may be on it, wants."""
 _LARGEST_BATCH = 256
 """Lines that are sent before the other end must have confirmed them."""
 
