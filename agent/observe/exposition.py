@@ -89,7 +89,9 @@ class Exposition:
 
         """
         beside = path.with_name(f".{path.name}.new")
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        # Whoever else may write to the directory can't have root follow a link from there.
+        beside.unlink(missing_ok=True)
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
         with os.fdopen(descriptor, "w") as file:
             os.fchmod(descriptor, 0o644)
             file.write(self.text())

@@ -41,3 +41,14 @@ def test_the_file(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o644
     assert path.read_text().endswith("skep_swarm_managers 3\n")
     assert [each.name for each in tmp_path.iterdir()] == ["skep.prom"]
+
+
+def test_a_link_in_the_place_of_the_file(tmp_path: Path) -> None:
+    """It is not followed: where it leads stays as it was."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("stays")
+    path = tmp_path / "skep.prom"
+    path.with_name(".skep.prom.new").symlink_to(elsewhere)
+    Exposition().write(path)
+    assert elsewhere.read_text() == "stays"
+    assert (path.is_symlink(), path.read_text()) == (False, "")
