@@ -62,15 +62,16 @@ auth:
 
 
 def daemon_config(
-    extra: Mapping[str, Any], internal_cidr: str | None = None, *, is_watched: bool = False
+    extra: Mapping[str, Any], internal_cidr: str | None = None, *, metrics_at: str | None = None
 ) -> dict[str, Any]:
     """Return the content of `daemon.json`: skep's keys, and on top of them the site's.
 
     Args:
         extra: The site's keys.
         internal_cidr: The network that the address of `docker0` comes from, if the stage names one.
-        is_watched: Whether the engine tells its metrics. It does so at all addresses, one of which may not be there yet
-            when it starts; the host's firewall lets the repository host alone in.
+        metrics_at: The host's address if the engine tells its metrics. It does so at all addresses of that one's
+            kind, one of which may not be there yet when it starts; the host's firewall lets the repository host alone
+            in.
 
     Raises:
         ConfigError: A key of the site contradicts one that skep needs.
@@ -86,8 +87,10 @@ def daemon_config(
     merged = dict(DAEMON)
     if internal_cidr is not None:
         merged["bip"] = address_pools(internal_cidr).bip
-    if is_watched:
-        merged["metrics-addr"] = f"0.0.0.0:{ENGINE_METRICS_PORT}"
+    if metrics_at is not None:
+        # All addresses of IPv6 are those of IPv4, too; but an engine does not start with them where IPv6 is off.
+        everywhere = "[::]" if ":" in metrics_at else "0.0.0.0"  # noqa: S104 - behind the firewall
+        merged["metrics-addr"] = f"{everywhere}:{ENGINE_METRICS_PORT}"
     if "log-driver" in extra:
         # Another driver takes other options.
         del merged["log-opts"]
@@ -102,12 +105,12 @@ def containers_of(stage: Stage) -> str:
     return f"{stage.site.setup_hosts.daemon.get('data-root', _DATA)}/containers"
 
 
-def docker_step(stage: Stage, admin: str) -> HostStep:
+def docker_step(stage: Stage, host: Host, admin: str) -> HostStep:
     """Return the step that installs and configures Docker Engine."""
     config = daemon_config(
         stage.site.setup_hosts.daemon,
         stage.config.internal_cidr,
-        is_watched=stage.site.monitoring is not None,
+        metrics_at=None if stage.site.monitoring is None else host.address,
     )
     return file_step(
         "docker",

@@ -99,7 +99,7 @@ def steps(
         _sshd(),
         firewall_step(stage, host),
         _dns_stub(stage, host),
-        docker_step(stage, ADMIN),
+        docker_step(stage, host, ADMIN),
         _users(stage, ADMIN),
         trust_step(stage, secrets),
         registry_data_step(stage) if host.is_repository else None,

@@ -73,6 +73,24 @@ def test_each_host_tells_metrics_and_the_repository_host_reads_them(secrets: Sta
     assert json.loads(str(daemon))["metrics-addr"] == "0.0.0.0:9323"
 
 
+def test_engines_of_hosts_with_ipv6(secrets: StageSecrets) -> None:
+    """Prometheus asks a host at its address, so the engine listens at those of that kind."""
+    addresses = ["2001:db8::11", "192.0.2.12"]
+    raw = {
+        **SITE,
+        "monitoring": {},
+        "stages": {"p": {"provider": "prepared", "separate_repository": False, "ip_address_list": addresses}},
+    }
+    site = parse_site(raw)
+    stage = Stage(site, "p", site.stages["p"])
+    found = []
+    for host in stage.hosts:
+        [step] = [step for step in steps(stage, host, secrets) if step.name == "docker"]
+        [config] = [file.content for file in step.files() if file.path.endswith(".json")]
+        found.append(json.loads(str(config))["metrics-addr"])
+    assert found == ["[::]:9323", "0.0.0.0:9323"]
+
+
 def test_a_change_makes_its_own_step_stale(secrets: StageSecrets) -> None:
     """A secret's value as well; no change starts an engine anew."""
     stage = stage_of()
