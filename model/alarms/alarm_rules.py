@@ -286,6 +286,14 @@ def backup_rules(*, longest: float, tested_every: float | None, saved: tuple[str
             look,
             "{{ $value | humanizeDuration }} old",
         ),
+        AlarmRule(
+            "BackupUpkeepFailed",
+            "max by (host) (skep_backup_upkeep_failed) == 1",
+            30 * _MINUTE,
+            "What {{ $labels.host }} does for the backups fails: keeping, checking or copying them.",
+            "doit status",
+            "failed",
+        ),
         *_never("BackupMissing", "skep_backup_last_success_timestamp_seconds", longest, saved, look),
     ]
     if tested_every is not None:
@@ -307,15 +315,13 @@ def backup_rules(*, longest: float, tested_every: float | None, saved: tuple[str
 
 def _never(name: str, series: str, wait: float, saved: tuple[str, ...], look: str) -> list[AlarmRule]:
     """Return an alarm for each service of which a series never told a time."""
-    said = (
-        "was never saved" if name == "BackupMissing" else "has no backup that was ever restored for a trial"
-    )
+    said = "backup" if name == "BackupMissing" else "backup that was restored for a trial"
     return [
         AlarmRule(
             name,
             f'absent({series}{{service="{service}"}}) or max by (service) ({series}{{service="{service}"}}) == 0',
             int(wait),
-            f"{{{{ $labels.service }}}} {said}.",
+            f"No host knows of a {said} of {{{{ $labels.service }}}}.",
             look,
             "never",
         )

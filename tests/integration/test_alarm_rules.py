@@ -86,6 +86,7 @@ MISSED = 'skep_observe_failed{host="hive0", part="engine"}'
 FAILED = 'skep_service_task_failures_total{host="hive0", service="web"}'
 TOLD = 'up{job="service",host="hive0",service="web"}'
 FREE = 'skep_registry_free_bytes{host="hive0"}'
+UPKEEP = 'skep_backup_upkeep_failed{host="hive0"}'
 HOST, WEB = {"host": "hive0"}, {"service": "web"}
 DEVICE = {"host": "hive0", "device": "/dev/vda1"}
 UP = '{job="node", host="hive0"}'
@@ -461,6 +462,8 @@ CASES = [
         "failed",
     ),
     Case("BackupFailed", "well", {'skep_backup_failed{host="hive0", service="web"}': "0x3"}, "5s"),
+    Case("BackupUpkeepFailed", "for half an hour", {UPKEEP: "1x130"}, "30m", HOST, "failed"),
+    Case("BackupUpkeepFailed", "once", {UPKEEP: "1x20 0x130"}, "31m"),
     Case("BackupOld", "50 hours old", {GOOD: "3600x1300"}, "51h", WEB, "2d 2h 0m 0s old", 180_240, "4m"),
     Case("BackupOld", "a day old", {GOOD: "3600x1300"}, "25h", step="4m"),
     Case(
