@@ -4,6 +4,7 @@ The stream of a piece of a line that goes on in the next one has a `+` at its en
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 LARGEST_TEXT = 128 << 10
@@ -57,6 +58,14 @@ def nine_digits(time: str) -> str:
 def word(text: str) -> str:
     """Return a text as one printable word."""
     return _WORD.sub("_", text) or "-"
+
+
+def pieces(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield the pieces of a text, one unless it is too long, and whether the next goes on with it."""
+    while len(text) > LARGEST_TEXT:
+        yield text[:LARGEST_TEXT], True
+        text = text[LARGEST_TEXT:]
+    yield text, False
 
 
 def sendable(text: str) -> str:

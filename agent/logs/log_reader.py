@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from agent.logs.lines import LARGEST_TEXT, NOTE, CentralLine, nine_digits, sendable
+from agent.logs.lines import LARGEST_TEXT, NOTE, CentralLine, nine_digits, pieces, sendable
 
 _BLOCK = 256 << 10
 """Bytes that are read at a time."""
@@ -91,8 +91,11 @@ class LogReader:
 
     @property
     def is_over(self) -> bool:
-        """Whether the engine has removed it, and all that was left is read."""
-        if self._path.exists():
+        """Whether the engine has removed it, and all that was left is read.
+
+        Its directory tells: while the engine begins a new file, only the file itself is gone.
+        """
+        if self._path.parent.exists():
             return False
         return self._file is None or (
             not self._open and os.fstat(self._file.fileno()).st_size <= self._offset
@@ -229,10 +232,8 @@ class LogReader:
 
     def _pieces(self, time: str, stream: str, text: str) -> Iterator[CentralLine]:
         """Yield a line, which is several where it is too long for one."""
-        while len(text) > LARGEST_TEXT:
-            yield self._line(time, stream, text[:LARGEST_TEXT], goes_on=True)
-            text = text[LARGEST_TEXT:]
-        yield self._line(time, stream, text)
+        for piece, goes_on in pieces(text):
+            yield self._line(time, stream, piece, goes_on=goes_on)
 
     def _line(self, time: str, stream: str, text: str, *, goes_on: bool = False) -> CentralLine:
         """Return a line of the container's."""

@@ -4,7 +4,10 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from agent.errors import reason_of
+from agent.logs.lines import CentralLine
 from agent.logs.log_reader import LogReader, ReadPlace
+from agent.logs.troubles import Troubles
 
 _TASK = "com.docker.swarm.task.name"
 _READ = "json-file"
@@ -18,11 +21,12 @@ class Containers:
         root: Where the engine has its containers.
         host: The host's short name.
         places: Container to how far its log was read.
+        troubles: Takes logs that can't be read, by their containers.
 
     """
 
-    def __init__(self, root: Path, host: str, places: dict[str, ReadPlace]) -> None:
-        self._root, self._host, self._places = root, host, places
+    def __init__(self, root: Path, host: str, places: dict[str, ReadPlace], troubles: Troubles) -> None:
+        self._root, self._host, self._places, self._troubles = root, host, places, troubles
         self._known: set[str] = set()
         self.logs: dict[str, LogReader] = {}
 
@@ -35,13 +39,30 @@ class Containers:
             self._known.add(name)
             file, task = found
             if task:
-                self.logs[name] = LogReader(file, self._host, task, self._places.get(name))
+                try:
+                    self.logs[name] = LogReader(file, self._host, task, self._places.get(name))
+                except OSError as error:
+                    self._troubles.begin(name, unreadable(task, error))
+                    self._known.discard(name)
         self._known &= there | self.logs.keys()
+
+    def read(self) -> Iterator[list[CentralLine]]:
+        """Yield the next lines of each log that has some; one that can't be read now holds up no other one."""
+        for name, log in list(self.logs.items()):
+            try:
+                lines = log.read()
+            except OSError as error:
+                self._troubles.begin(name, unreadable(log.task, error))
+                continue
+            self._troubles.end(name)
+            if lines:
+                yield lines
 
     def forget_removed(self) -> None:
         """Let go of the logs of containers that are removed, and read to their end."""
         for name in [name for name, log in self.logs.items() if log.is_over]:
             self.logs.pop(name).close()
+            self._known.discard(name)
 
     def places(self) -> dict[str, ReadPlace]:
         """Return how far each log was read."""
@@ -68,3 +89,8 @@ class Containers:
             return self._root, ""
         # The engine fills it in when the container is started.
         return (Path(path), task) if (path := config.get("LogPath")) else None
+
+
+def unreadable(task: str, error: OSError) -> str:
+    """Return the sentence for a log that can't be read."""
+    return f"{task}: its log can't be read ({reason_of(error)}); it is tried again"

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from agent.errors import AgentError
+from agent.errors import AgentError, reason_of
 from agent.host.durable_files import read_json, write_json
 from agent.logs.collector_room import CollectorRoom
 from agent.logs.host_journal import HostJournal
@@ -20,6 +20,7 @@ from agent.logs.lines import CentralLine, word
 from agent.logs.log_reader import ReadPlace
 from agent.logs.logged_containers import Containers
 from agent.logs.relp import Relp
+from agent.logs.troubles import Troubles
 
 CONFIG = Path("/etc/skep/logs/ship.json")
 STATE = Path("/var/lib/skep/logs/sent.json")
@@ -81,8 +82,9 @@ class Shipper:
         self._sender, self._state, self._stopped = sender, state, stopped
         self._noted: dict[str, Any] = read_json(state, {"containers": {}, "cursor": ""})
         places = {name: ReadPlace(**place) for name, place in self._noted["containers"].items()}
-        self._containers = Containers(Path(config.containers), config.host, places)
-        self._journal = HostJournal(config.host, self._noted["cursor"])
+        self._troubles = Troubles(say)
+        self._containers = Containers(Path(config.containers), config.host, places, self._troubles)
+        self._journal = HostJournal(config.host, self._noted["cursor"], self._troubles)
         self._is_silent = False
 
     def run(self) -> None:
@@ -104,11 +106,10 @@ class Shipper:
         """Read each log once, and return whether there was anything new; note it when it has arrived."""
         self._containers.look()
         found = False
-        for log in list(self._containers.logs.values()):
-            if lines := log.read():
-                found = True
-                if not self._sent(lines, "service"):
-                    return False
+        for lines in self._containers.read():
+            found = True
+            if not self._sent(lines, "service"):
+                return False
         if lines := self._journal.read(_LARGEST_BATCH):
             found = True
             if not self._sent(lines, "host"):
@@ -120,9 +121,21 @@ class Shipper:
             "cursor": self._journal.cursor,
         }
         if state != self._noted:
-            write_json(self._state, state)
-            self._noted = state
+            self._note(state)
         return found
+
+    def _note(self, state: dict[str, Any]) -> None:
+        """Note what was confirmed; where that can't be, as on a full disk, it is tried again at the next look."""
+        try:
+            write_json(self._state, state)
+        except OSError as error:
+            self._troubles.begin(
+                "state",
+                f"{self._state} can't be written ({reason_of(error)}): lines go on, and come twice after a restart",
+            )
+            return
+        self._troubles.end("state")
+        self._noted = state
 
     def _sent(self, lines: list[CentralLine], kind: str) -> bool:
         """Send lines, again and again; False if it was stopped before they arrived."""

@@ -1,5 +1,7 @@
 """Sending lines: what was not confirmed is sent again, and what was is not."""
 
+import errno
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 from agent.errors import AgentError
 from agent.logs import ship
 from agent.logs.lines import CentralLine
+from agent.logs.log_reader import LogReader
 from agent.logs.ship import ShipConfig, Shipper, message
 from tests.unit.agent.logs.engine_log import EngineLog
 
@@ -16,7 +19,7 @@ from tests.unit.agent.logs.engine_log import EngineLog
 class Journal:
     """A journal in which nothing is."""
 
-    def __init__(self, _host: str, cursor: str) -> None:
+    def __init__(self, _host: str, cursor: str, _troubles: object) -> None:
         self.cursor = cursor
 
     def read(self, _most: int) -> list[CentralLine]:
@@ -127,6 +130,75 @@ def test_a_container_that_began_and_went_during_an_outage_is_sent(tmp_path: Path
     collector = Removing(failures=2)
     sending = shipper(tmp_path, collector)
     sending.round()
+    sending.round()
+
+    assert collector.texts == ["1", "2"]
+
+
+def test_a_state_that_cant_be_written_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A process that ends on a full disk would begin at its old place, and send the same again and again."""
+    engine, collector = EngineLog(tmp_path / "containers"), Collector()
+    sending = shipper(tmp_path, collector)
+
+    def full(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as on_a_full_disk:
+        on_a_full_disk.setattr(ship, "write_json", full)
+        for number in range(3):
+            engine.write(f"{number}\n")
+            sending.round()
+    sending.round()
+    shipper(tmp_path, collector).round()
+
+    assert collector.texts == ["0", "1", "2"]
+    assert capsys.readouterr().err.splitlines() == [
+        f"{tmp_path}/sent.json can't be written (No space left on device): lines go on, and come twice after a restart"
+    ]
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_log_that_cant_be_read_holds_up_no_other_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, is_open: bool
+) -> None:
+    """Whether it fails when it is opened or afterwards; it is said once, and read as soon as it can be."""
+    first, second = (EngineLog(tmp_path / "containers", name, f"{name}.1.x") for name in ("broken", "whole"))
+    collector = Collector()
+    sending = shipper(tmp_path, collector)
+
+    def fail(log: LogReader, *_arguments: object) -> list[CentralLine]:
+        if log.task == "broken.1.x":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        found: list[CentralLine] = whole(log, *_arguments)
+        return found
+
+    name = "read" if is_open else "_begin"
+    whole = getattr(LogReader, name)
+    with monkeypatch.context() as on_a_broken_disk:
+        on_a_broken_disk.setattr(LogReader, name, fail)
+        for each in (first, second, first, second):
+            each.write("line\n")
+            sending.round()
+        assert collector.texts == ["line"] * 2
+    sending.round()
+
+    assert collector.texts == ["line"] * 4
+    assert capsys.readouterr().err.splitlines() == [
+        "broken.1.x: its log can't be read (Input/output error); it is tried again"
+    ]
+
+
+def test_a_log_is_followed_though_it_was_looked_at_between_two_files(tmp_path: Path) -> None:
+    """For a moment of each rotation the engine's file is not there, and all before is read."""
+    engine, collector = EngineLog(tmp_path / "containers"), Collector()
+    engine.write("1\n")
+    sending = shipper(tmp_path, collector)
+    sending.round()
+    engine.path.rename(engine.path.with_name(f"{engine.path.name}.1"))
+    sending.round()
+    engine.write("2\n")
     sending.round()
 
     assert collector.texts == ["1", "2"]

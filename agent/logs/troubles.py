@@ -1,0 +1,26 @@
+"""What goes wrong again and again, said once."""
+
+from collections.abc import Callable
+
+
+class Troubles:
+    """Says what goes wrong when it begins, and not again while it lasts.
+
+    Args:
+        say: Takes a sentence.
+
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._said: dict[str, str] = {}
+
+    def begin(self, part: str, sentence: str) -> None:
+        """Say what is wrong with a part, unless that was the last that was said of it."""
+        if self._said.get(part) != sentence:
+            self._said[part] = sentence
+            self._say(sentence)
+
+    def end(self, part: str) -> None:
+        """Have a part that is right again."""
+        self._said.pop(part, None)
