@@ -33,7 +33,7 @@ def talker(site: OneHost) -> Iterator[OneHost]:
     site.write()
     site.run("prune", f"confirm={site.name}").well()
     assert "skep-logs" not in site.on_host("systemctl list-units --no-legend")
-    assert "talker.log" in site.on_host("ls /var/log/services")
+    assert "talker.log" in site.on_host("ls /var/lib/docker/skep-logs/services")
 
 
 def kept(site: OneHost, *words: str) -> list[str]:
