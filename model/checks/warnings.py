@@ -14,6 +14,7 @@ from model.checks.host_constraints import only_workers
 from model.checks.unread_labels import unread_labels
 from model.site import AwsStage, CloudStage, Healthcheck
 from model.site.logs import READ_DRIVER
+from model.site.monitoring import ENGINE_METRICS_PORT, NODE_METRICS_PORT
 from model.stage import Stage
 from model.toml_text import key_path, key_text
 
@@ -40,6 +41,7 @@ def warnings(stage: Stage, directory: Path) -> Iterator[str]:
     yield from _unsaved(stage)
     yield from _unkept_logs(stage)
     yield from _kept_for_fewer_days(stage)
+    yield from _open_metrics(stage)
 
 
 def _unsaved(stage: Stage) -> Iterator[str]:
@@ -61,6 +63,16 @@ def _unkept_logs(stage: Stage) -> Iterator[str]:
                 f"services.{key_text(name)}.logging: [logs] reads the driver {READ_DRIVER} alone, so what this service "
                 "says is not kept: leave logging out"
             )
+
+
+def _open_metrics(stage: Stage) -> Iterator[str]:
+    """Yield that hosts tell their metrics to everybody, which skep's firewall alone keeps from them."""
+    if stage.site.monitoring is not None and not stage.site.setup_hosts.firewall:
+        yield (
+            f"setup_hosts.firewall: with false, and [monitoring], ports {NODE_METRICS_PORT} and "
+            f"{ENGINE_METRICS_PORT} of all hosts are open to whoever reaches them: close them in the hosts' own "
+            "firewall to all but the repository host"
+        )
 
 
 def _kept_for_fewer_days(stage: Stage) -> Iterator[str]:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from model.site_file.load import load
+from model.checks.warnings import warnings
+from model.site_file.load import load, select
 from tests.unit.model.good_site import GOOD, problems
 
 HOOK = 'webhook_configs = [{ url = "{{ secrets.hook }}" }]'
@@ -33,6 +34,19 @@ def test_all_that_monitoring_has_is_taken(site_dir: Path) -> None:
     [alert] = site.services["more"].alerts
     assert (alert.name, alert.for_) == ("Slow", 300.0)
     assert [each.path for each in site.services["more"].metrics] == ["/metrics"]
+
+
+def test_metrics_that_no_firewall_guards_are_said(site_dir: Path) -> None:
+    """Only where both are so."""
+
+    def said(more: str) -> list[str]:
+        (site_dir / "site.toml").write_text(with_monitoring(more))
+        found = warnings(select(load(site_dir / "site.toml"), "private"), site_dir)
+        return [line for line in found if line.startswith("setup_hosts.firewall")]
+
+    [line] = said("[monitoring]\n[setup_hosts]\nfirewall = false")
+    assert "ports 9100 and 9323 of all hosts are open to whoever reaches them" in line
+    assert said("[setup_hosts]\nfirewall = false") == said("[monitoring]") == []
 
 
 @pytest.mark.parametrize(
