@@ -57,7 +57,8 @@ class RunSilences:
         made: list[str] = []
         try:
             connection = self._connect()
-            made += [add_silence(connection, each, seconds + TAIL, self._who, work) for each in matchers]
+            # Those before one that fails are kept, to be ended.
+            made.extend(add_silence(connection, each, seconds + TAIL, self._who, work) for each in matchers)
         except SkepError as error:
             log(f"alarms are not silenced meanwhile: {error}")
         with self._guard:

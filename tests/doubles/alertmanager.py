@@ -38,6 +38,8 @@ class AlertmanagerHost:
         """The matchers of all silences that ever were."""
         self.ended: list[str] = []
         self.is_away, self.is_stopped = False, False
+        self.stops_after: int | None = None
+        """How many silences it takes before it is stopped."""
 
     def run(self, command: str, *, timeout: float, label: str) -> str:
         """Answer as amtool does."""
@@ -47,7 +49,7 @@ class AlertmanagerHost:
         # The host's shell reckons a time: here it says how far away that is.
         words = shlex.split(re.sub(r'"\$\(date -u -d "\+(\d+) seconds" \+%FT%TZ\)"', r'"in \1"', command))
         assert words[:2] == ["amtool", "--alertmanager.url=http://127.0.0.1:9093"]
-        if self.is_stopped:
+        if self.is_stopped or (len(self.added) == self.stops_after and words[3:5] == ["silence", "add"]):
             raise CommandError(self.name, label, 1, "amtool: error: connect: connection refused")
         match words[3:]:
             case ["alert", "query", "--active", "--silenced", "--inhibited", "-o", "json"]:

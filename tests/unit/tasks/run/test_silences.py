@@ -114,6 +114,15 @@ def test_without_an_alertmanager_nothing_is_kept_from_being_done(site: Rig) -> N
     assert site.lines[1].startswith("its silence ends by itself: hive2: Alertmanager does not answer")
 
 
+def test_a_silence_before_one_that_failed_is_ended_as_well(site: Rig) -> None:
+    """It would hold for an hour and a half, though the log says that alarms are not silenced."""
+    site.host.stops_after = 1
+    silence_host(site.run, site.run.stage.hives[0], site.log)
+    assert len(site.host.silences) == len(site.lines) == 1
+    end_silence_of_host(site.run, site.run.stage.hives[0], site.log)
+    assert site.seconds == [TAIL]
+
+
 def test_nobody_is_asked_where_there_is_none_yet(tmp_path: Path) -> None:
     """Before it is set up, and on a site without `[monitoring]`."""
     made = rig.new(tmp_path)
