@@ -17,6 +17,7 @@ from remote.hostsetup.apply import apply_script, step_key, time_limit
 from remote.hostsetup.backup import BackupSources
 from remote.hostsetup.host_step import HostStep
 from remote.hostsetup.steps import steps as host_steps
+from tasks.alarms.silenced import silence_what_is_new
 from tasks.backup.site_archive import SiteArchive
 from tasks.hosts.rolling_replace import is_member, stopped_one_at_a_time
 from tasks.names import REGISTRY, SWARM, host_task, setup_task, vault_task
@@ -139,6 +140,7 @@ class SetupStep(Step):
         """Apply the step on the host."""
         step = self._definition
         key = step_key(step)[1]
+        silence_what_is_new(self._run, self._step, work.log)
         if self._step == "docker":
             self._apply_docker(step, key, work)
         else:

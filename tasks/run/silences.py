@@ -64,6 +64,14 @@ class RunSilences:
         with self._guard:
             self._held.setdefault(work, []).extend(made)
 
+    def begin_once(self, work: str, matchers: Sequence[Matchers], seconds: float, log: Log) -> None:
+        """Do as `begin` does, unless this was done for that work before."""
+        with self._guard:
+            if work in self._held or not self._is_there():
+                return
+            self._held[work] = []
+        self.begin(work, matchers, seconds, log)
+
     def end(self, work: str, log: Log) -> None:
         """Have the silences of a work end once Prometheus has seen how it is now; without any, do nothing."""
         with self._guard:

@@ -1,14 +1,17 @@
 """The silences of a run: what it touches, for as long as that may take, and only that."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from model.keys.record import FactRecord
-from tasks.alarms.silenced import end_silence_of_host, silence_host, silenced_service
+from tasks.alarms.silenced import end_silence_of_host, silence_host, silence_what_is_new, silenced_service
+from tasks.hosts.setup_steps import HostSteps, SetupStep
 from tasks.observe.states import HostState
 from tasks.run.silences import TAIL
+from tasks.step import Work
 from tests import made as rig
 from tests.doubles.alertmanager import AlertmanagerHost
 
@@ -27,12 +30,16 @@ class Rig:
     """
 
     def __init__(self, directory: Path) -> None:
-        made = rig.new(directory)
-        made.edit("[networks.back]\n", "[monitoring]\n\n[networks.back]\n")
-        made.make()
-        self.run = made.run()
+        self.made = rig.new(directory)
+        self.made.edit("[networks.back]\n", "[monitoring]\n\n[networks.back]\n")
+        self.made.make()
         self.host, self.lines = AlertmanagerHost(), list[str]()
         self.log = self.lines.append
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin a run."""
+        self.run = self.made.run()
         self.run.connections.to = lambda _host: self.host  # type: ignore[method-assign, assignment, return-value]
 
     @property
@@ -91,6 +98,40 @@ def test_a_host_that_is_taken_down(site: Rig) -> None:
     assert site.seconds == [TAIL] * 3
     end_silence_of_host(run, hive, site.log)
     assert site.lines == []
+
+
+def test_services_that_are_new_until_the_run_ends(site: Rig) -> None:
+    """Agents look for them before their images are built. Once, whatever the number of hosts; no other services."""
+    silence_what_is_new(site.run, "observe", site.log)
+    assert site.host.added == []
+    site.made.edit("[networks.back]\n", '[services.new]\nimage = "web"\n\n[networks.back]\n')
+    site.begin()
+    silence_what_is_new(site.run, "chrony", site.log)
+    assert site.host.added == []
+    for _ in range(3):
+        silence_what_is_new(site.run, "observe", site.log)
+    silence_what_is_new(site.run, "prometheus", site.log)
+    assert site.host.added == [{"service": "~new"}]
+    site.run.silences.close(site.log)
+    assert site.seconds == [TAIL]
+
+
+def test_hosts_that_do_not_tell_of_themselves_yet(site: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prometheus looks at all hosts as soon as it is set up: the silence of those is there before."""
+    look = site.made.hosts["hive1"]
+    steps = {name: step for name, step in look.steps.items() if name != "observe"}
+    site.made.hosts["hive1"] = replace(look, steps=steps)
+    site.begin()
+    added: list[list[dict[str, str]]] = []
+    monkeypatch.setattr(
+        AlertmanagerHost, "script", lambda self, *_, **__: added.append([*self.added]), raising=False
+    )
+    repository = site.run.stage.repository
+    steps_of = HostSteps(site.run.stage, site.run.secrets, site.run.directory)
+    for name in ("alertmanager", "prometheus"):
+        step = SetupStep(site.run, steps_of, repository, name, ())
+        step.ensure(Work(step.task, {}, "", site.log))
+    assert added == [[], [{"host": "~hive1"}]]
 
 
 def test_the_end_of_a_run_ends_all(site: Rig) -> None:
