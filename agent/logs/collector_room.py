@@ -1,17 +1,28 @@
 """Stops the collector before the disk of its files is full: rsyslog confirms lines that it can't write, and drops them.
 
-It is started again when there is room. What hosts say meanwhile waits on them, and the registry beside it goes on.
+Its unit refuses to start there as well, as at a boot. It is started again when there is room. What hosts say meanwhile
+waits on them, and the registry beside it goes on.
 """
 
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+from agent.errors import reason_of
+from agent.logs.troubles import Troubles
 
 _PAUSE = 1.0
 """Seconds between two looks."""
-_TIMEOUT = 60.0
+_SELDOM = 10.0
+"""Seconds between two looks at the unit where there is room."""
+_TIMEOUT = 120.0
+_STOPS_IN = {"active", "activating", "reloading"}
+_REFUSED = "exec-condition"
+"""The result of a unit that did not start as its `ExecCondition` does not hold."""
 
 
 class CollectorRoom:
@@ -30,36 +41,72 @@ class CollectorRoom:
         self, unit: str, directory: Path, least: int, mark: Path, say: Callable[[str], None]
     ) -> None:
         self._unit, self._directory, self._least, self._mark, self._say = unit, directory, least, mark, say
+        self._troubles = Troubles(say)
+        self._is_stopped = mark.exists()
+        self._seldom_at = 0.0
 
     def watch(self, stopped: threading.Event) -> None:
         """Look again and again, in a thread of its own, until it is stopped."""
 
         def look() -> None:
             while not stopped.wait(_PAUSE):
-                self.look()
+                try:
+                    self.look()
+                except (OSError, subprocess.SubprocessError) as error:
+                    self._troubles.begin(
+                        "room", f"{self._directory}: {reason_of(error)}; it is looked at again"
+                    )
 
         threading.Thread(target=look, name="room", daemon=True).start()
 
     def look(self) -> None:
-        """Stop the unit, or start it again, where that is due."""
-        try:
-            disk = os.statvfs(self._directory)
-        except OSError:
-            return
-        free, was_stopped = disk.f_bavail * disk.f_frsize, self._mark.exists()
-        if free < self._least and not was_stopped:
-            self._mark.touch()
-            self._say(
-                f"{self._directory}: {free >> 20} MB are free: the collector takes no lines until there are more"
-            )
-            self._order("stop")
-        elif was_stopped and free >= self._least + self._least // 4:
-            self._say(f"{self._directory}: {free >> 20} MB are free: the collector takes lines again")
-            self._order("start")
-            self._mark.unlink(missing_ok=True)
+        """Stop the unit, or start it again, where that is due: by what it does, whoever started it.
 
-    def _order(self, word: str) -> None:
-        """Have systemd stop or start the unit."""
-        subprocess.run(
-            ["systemctl", word, self._unit], check=False, timeout=_TIMEOUT, stdin=subprocess.DEVNULL
+        Raises:
+            OSError: The disk can't be looked at, or systemd not be asked.
+            SubprocessError: systemd does not answer, or refuses.
+
+        """
+        disk = os.statvfs(self._directory)
+        free = disk.f_bavail * disk.f_frsize
+        if free < self._least:
+            if self._state()[0] in _STOPS_IN:
+                self._stop(free)
+        elif free >= self._least + self._least // 4 and time.monotonic() >= self._seldom_at:
+            self._seldom_at = time.monotonic() + _SELDOM
+            active, result = self._state()
+            if active == "inactive" and (self._is_stopped or result == _REFUSED):
+                self._systemctl("start")
+                self._say(f"{self._directory}: {free >> 20} MB are free: the collector takes lines again")
+            if self._is_stopped:
+                self._mark.unlink(missing_ok=True)
+                self._is_stopped = False
+        self._troubles.end("room")
+
+    def _stop(self, free: int) -> None:
+        """Stop the unit, and note that for the next process."""
+        self._is_stopped = True
+        with suppress(OSError):  # no room for that either
+            self._mark.touch()
+        self._systemctl("stop")
+        self._say(
+            f"{self._directory}: {free >> 20} MB are free: the collector takes no lines until there are more"
         )
+
+    def _state(self) -> tuple[str, str]:
+        """Return whether the unit is active, and how it ended, in systemd's words."""
+        told = self._systemctl("show", "--property=ActiveState,Result")
+        words = dict(line.split("=", 1) for line in told.splitlines() if "=" in line)
+        return words.get("ActiveState", ""), words.get("Result", "")
+
+    def _systemctl(self, *words: str) -> str:
+        """Give an order about the unit, and return what is said."""
+        done = subprocess.run(
+            ["systemctl", *words, self._unit],
+            check=True,
+            timeout=_TIMEOUT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return done.stdout

@@ -26,8 +26,6 @@ CONFIG = Path("/etc/skep/logs/ship.json")
 STATE = Path("/var/lib/skep/logs/sent.json")
 PAUSE = 1.0
 """Seconds between two looks where nothing is new."""
-LEAST_ROOM = 2 << 30
-"""Bytes that the disk of the collector's files keeps free: twice what the registry, which may be on it, wants."""
 _LARGEST_BATCH = 256
 """Lines that are sent before the other end must have confirmed them."""
 
@@ -53,6 +51,7 @@ class ShipConfig:
         key: Its private key.
         writes: Where the collector on this host writes; empty where there is none.
         unit: The collector's unit.
+        least: Bytes that the disk of the collector's files keeps free.
 
     """
 
@@ -65,6 +64,7 @@ class ShipConfig:
     key: str
     writes: str = ""
     unit: str = ""
+    least: int = 0
 
 
 class Shipper:
@@ -193,5 +193,5 @@ def ship() -> None:
         signal.signal(number, lambda *_: stopped.set())
     if config.writes:
         mark = STATE.with_name("collector-is-stopped")
-        CollectorRoom(config.unit, Path(config.writes), LEAST_ROOM, mark, say).watch(stopped)
+        CollectorRoom(config.unit, Path(config.writes), config.least, mark, say).watch(stopped)
     Shipper(config, sender, STATE, stopped).run()

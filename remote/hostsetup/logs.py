@@ -23,6 +23,8 @@ _CA = "/etc/skep/ca.crt"
 _SHIPPER, _COLLECTOR = "/etc/skep/logs", "/etc/skep/logs-collector"
 _LARGEST = "600k"
 """What a message may have: a line of `LARGEST_TEXT` characters (agent/logs/lines.py) of four bytes, and its head."""
+LEAST_ROOM = 2 << 30
+"""Bytes that the disk of the collector's files keeps free: twice what the registry, which may be on it, wants."""
 
 _CONF = """\
 # Made by skep: writes what the stage's hosts send. A line is confirmed when it is written, and not before.
@@ -61,6 +63,10 @@ Type=notify
 User=skep-logs
 Group=adm
 SupplementaryGroups=skep-logs
+# On a full disk rsyslog confirms lines that it can't write; the shipper starts this when there is room.
+ExecCondition=/bin/sh -c 'free=$$(df --output=avail -B 1 /var/log/services | tail -n 1); [ $$free -ge {least} ] || \
+{{ echo "/var/log/services: less than {megabytes} MB are free: the collector takes no lines until there are more"; \
+exit 1; }}'
 ExecStart=/usr/sbin/rsyslogd -n -iNONE -f {files}/rsyslog.conf
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
@@ -179,7 +185,10 @@ def _collector_step(stage: Stage, host: Host, secrets: StageSecrets, *, days: in
     peers = [each.name for each in stage.hosts]
     public = [
         HostFile(f"{_COLLECTOR}/rsyslog.conf", collector_conf(peers, _COLLECTOR, _CA, LOGS_PORT), 0o640),
-        HostFile("/etc/skep/logs-collector.unit", _COLLECTOR_UNIT.format(files=_COLLECTOR)),
+        HostFile(
+            "/etc/skep/logs-collector.unit",
+            _COLLECTOR_UNIT.format(files=_COLLECTOR, least=LEAST_ROOM, megabytes=LEAST_ROOM >> 20),
+        ),
         HostFile("/etc/skep/logs-collector.rotation", _ROTATION.format(days=days)),
         HostFile("/etc/skep/logs-collector.name", f"{host.name}:{LOGS_PORT}\n"),
     ]
@@ -227,7 +236,7 @@ def _shipper_step(stage: Stage, host: Host, secrets: StageSecrets) -> HostStep:
         "key": f"{_SHIPPER}/tls.key",
     }
     if host.is_repository:
-        config |= {"writes": "/var/log/services", "unit": "skep-logs-collector.service"}
+        config |= {"writes": "/var/log/services", "unit": "skep-logs-collector.service", "least": LEAST_ROOM}
     public = [
         HostFile(f"{_SHIPPER}/ship.json", json.dumps(config, indent=1) + "\n"),
         HostFile("/etc/skep/logs-shipper.unit", _SHIPPER_UNIT),

@@ -28,15 +28,18 @@ if systemctl is-active --quiet skep-logs-collector.service &&
     restart_unit logs_collector
 fi
 enable_unit logs_collector
-
 # An active unit is not yet a collector: ask it, by its name, with the site's CA, as a host will.
 name=$(cat /etc/skep/logs-collector.name)
 ask() {
     timeout 5 openssl s_client -connect "$name" -servername "${name%:*}" -verify_hostname "${name%:*}" \
         -verify_return_error -CAfile /etc/skep/ca.crt </dev/null 2>&1
 }
+# For want of room it does not start, and the shipper sees to that.
+refused() {
+    [ "$(systemctl show --property Result --value "$(unit logs_collector)")" = exec-condition ]
+}
 tries=0
-until ask | grep -q 'Verify return code: 0 '; do
+until refused || ask | grep -q 'Verify return code: 0 '; do
     tries=$((tries + 1))
     if [ $tries -ge 60 ]; then
         ask | tail -n 5 >&2
@@ -44,3 +47,6 @@ until ask | grep -q 'Verify return code: 0 '; do
     fi
     sleep 0.5
 done
+if refused; then
+    say "$(journalctl --unit "$(unit logs_collector)" --identifier sh --lines 1 --output cat)"
+fi

@@ -1,39 +1,123 @@
 """Stopping the collector before its disk is full, and starting it again."""
 
 import os
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from agent.logs import collector_room
 from agent.logs.collector_room import CollectorRoom
 
 MEGABYTE = 1 << 20
 
 
-class Disk:
-    """A disk, and the orders that systemd gets."""
+class Host:
+    """A disk, and a unit that does as systemd is told.
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.free = 0
+    Args:
+        mark: The file by which a process knows what the one before it did.
+
+    """
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+        self.free = 500
+        self.state, self.result = "active", "success"
         self.orders: list[str] = []
-        monkeypatch.setattr(
-            os, "statvfs", lambda _path: SimpleNamespace(f_bavail=self.free, f_frsize=MEGABYTE)
-        )
-        monkeypatch.setattr(CollectorRoom, "_order", lambda _room, word: self.orders.append(word))
+        self.said: list[str] = []
+        self.is_deaf = False
+
+    def room(self) -> CollectorRoom:
+        """Return what watches them, as another process begins it."""
+        return CollectorRoom("c.service", Path("/var/log"), 256 * MEGABYTE, self.mark, self.said.append)
+
+    def statvfs(self, _path: Path) -> SimpleNamespace:
+        """Return how much is free."""
+        return SimpleNamespace(f_bavail=self.free, f_frsize=MEGABYTE)
+
+    def run(self, words: list[str], **_options: Any) -> SimpleNamespace:
+        """Do what a systemctl would."""
+        assert words[-1] == "c.service"
+        if words[1] == "show":
+            return SimpleNamespace(stdout=f"ActiveState={self.state}\nResult={self.result}\n")
+        if self.is_deaf:
+            raise subprocess.TimeoutExpired(words, 1)
+        self.orders.append(words[1])
+        self.state, self.result = ("active" if words[1] == "start" else "inactive"), "success"
+        return SimpleNamespace(stdout="")
 
 
-def test_the_collector_is_stopped_and_started_once_each(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    """Give a host on which the collector runs."""
+    made = Host(tmp_path / "mark")
+    monkeypatch.setattr(os, "statvfs", made.statvfs)
+    monkeypatch.setattr(subprocess, "run", made.run)
+    monkeypatch.setattr(collector_room, "_SELDOM", 0.0)
+    return made
+
+
+@pytest.mark.parametrize("is_one_process", [True, False])
+def test_the_collector_is_stopped_and_started_once_each(host: Host, *, is_one_process: bool) -> None:
     """It starts with a quarter more than it stops at, lest it go on and off; another process knows what was done."""
-    disk, said = Disk(monkeypatch), list[str]()
+    room = host.room()
     for free in (500, 255, 0, 300, 320, 255 + 1, 500):
-        disk.free = free
-        CollectorRoom("c.service", Path("/var/log"), 256 * MEGABYTE, tmp_path / "mark", said.append).look()
+        host.free = free
+        (room if is_one_process else host.room()).look()
 
-    assert disk.orders == ["stop", "start"]
-    assert said == [
+    assert host.orders == ["stop", "start"]
+    assert host.said == [
         "/var/log: 255 MB are free: the collector takes no lines until there are more",
         "/var/log: 320 MB are free: the collector takes lines again",
     ]
+
+
+def test_a_collector_that_somebody_started_is_stopped_again(host: Host) -> None:
+    """As a boot and the set-up step may do, which know nothing of the disk."""
+    host.free, room = 100, host.room()
+    room.look()
+    host.state = "active"
+    room.look()
+
+    assert host.orders == ["stop", "stop"]
+
+
+def test_a_collector_that_did_not_start_for_want_of_room_is_started(host: Host) -> None:
+    """After a boot with a full disk; one that a person has stopped stays so."""
+    host.state, host.result = "inactive", "success"
+    host.room().look()
+    assert host.orders == []
+
+    host.result = "exec-condition"
+    host.room().look()
+    assert host.orders == ["start"]
+
+
+def test_a_start_that_failed_is_tried_again(host: Host) -> None:
+    """The mark goes when it has been started."""
+    host.free, room = 100, host.room()
+    room.look()
+    host.free, host.is_deaf = 500, True
+    with pytest.raises(subprocess.TimeoutExpired):
+        room.look()
+    assert host.mark.exists()
+
+    host.is_deaf = False
+    host.room().look()
+
+    assert host.orders == ["stop", "start"]
+    assert not host.mark.exists()
+
+
+def test_a_disk_without_room_for_the_mark_stops_it_as_well(host: Host) -> None:
+    """The same process starts it again."""
+    host.mark = host.mark / "nowhere" / "mark"
+    host.free, room = 100, host.room()
+    room.look()
+    host.free = 500
+    room.look()
+
+    assert host.orders == ["stop", "start"]

@@ -2,8 +2,8 @@
 
 import re
 
-from agent.logs.ship import LEAST_ROOM
 from model.alarms.alarm_rules import RULES
+from remote.hostsetup.logs import LEAST_ROOM
 
 
 def test_logs_end_before_the_registry_is_short_of_room() -> None:

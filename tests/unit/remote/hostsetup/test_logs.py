@@ -97,6 +97,23 @@ def test_lines_are_kept_for_whole_days(secrets: StageSecrets) -> None:
     assert step.inputs["keep"] == "2d"
 
 
+def test_the_collector_does_not_start_without_room(secrets: StageSecrets) -> None:
+    """As at a boot with a full disk: it would confirm what it can't write. The shipper goes by the same limit."""
+    stage = stage_of()
+    made = of(stage, stage.repository_short, secrets)
+    unit = content(made["logs_collector"], "/etc/skep/logs-collector.unit")
+    config = json.loads(content(made["logs_shipper"], "/etc/skep/logs/ship.json"))
+    command = (
+        re.sub(r"\\\n", "", unit).split("ExecCondition=/bin/sh -c '")[1].split("'")[0].replace("$$", "$")
+    )
+
+    def ends(free: int) -> int:
+        fake = f"df() {{ printf 'Avail\\n%s\\n' {free}; }}\n"
+        return subprocess.run(["sh", "-c", fake + command], check=False, stdout=subprocess.PIPE).returncode
+
+    assert (ends(config["least"]), ends(config["least"] - 1)) == (0, 1)
+
+
 def test_the_engines_data_is_where_site_toml_has_it(secrets: StageSecrets) -> None:
     """`data-root` of `setup_hosts.daemon` is where containers' files are."""
     stage = stage_of(setup_hosts={"daemon": {"data-root": "/srv/docker"}})
