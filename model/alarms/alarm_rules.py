@@ -136,7 +136,7 @@ RULES = (
     ),
     AlarmRule(
         "MetricsMissing",
-        'max by (service) (up{job="service"}) == 0',
+        f'max by (service) (up{{job="service"}}) == 0 unless on (service) {_WANTED} == 0',
         2 * _MINUTE,
         "No task of {{ $labels.service }} tells its metrics.",
         "doit status {{ $labels.service }}",

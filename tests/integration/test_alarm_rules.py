@@ -237,6 +237,15 @@ CASES = [
         },
         "2m",
     ),
+    Case("MetricsMissing", "scaled to none", MANAGER | {WANTED: "0x20", TOLD: "0x20"}, "3m"),
+    Case(
+        "MetricsMissing",
+        "no task answers of those that it should have",
+        MANAGER | {WANTED: "2x20", TOLD: "0x20"},
+        "2m",
+        WEB,
+        "no answer",
+    ),
     Case(
         "ErrorSeen",
         "a line",
