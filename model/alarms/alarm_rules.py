@@ -51,6 +51,7 @@ class AlarmRule:
         summary: One sentence that says what is wrong, as a template of Prometheus' with the labels.
         look: The command to look with, as a template as well.
         value: How the value is said.
+        every: The seconds between two looks for it.
 
     """
 
@@ -60,6 +61,7 @@ class AlarmRule:
     summary: str
     look: str
     value: str = "{{ $value | humanize }}"
+    every: int = 5
 
 
 def _filling(available: str, whole: str) -> str:
@@ -157,6 +159,7 @@ RULES = (
         "The disk {{ $labels.device }} of {{ $labels.host }} is full, or will be within a day.",
         "doit ssh {{ $labels.host }} df -h {{ $labels.device }}",
         "{{ $value | humanizePercentage }} left",
+        _MINUTE,
     ),
     AlarmRule(
         "InodesFilling",
@@ -165,6 +168,7 @@ RULES = (
         "The disk {{ $labels.device }} of {{ $labels.host }} has no room for more files, or won't have within a day.",
         "doit ssh {{ $labels.host }} df -i {{ $labels.device }}",
         "{{ $value | humanizePercentage }} of its inodes left",
+        _MINUTE,
     ),
     AlarmRule(
         "MemoryShort",

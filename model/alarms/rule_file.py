@@ -8,8 +8,8 @@ from model.alarms.backup_gaps import longest_gap
 from model.stage import Stage
 from model.units import duration
 
-INTERVAL = 5
-"""Seconds between two evaluations of a rule."""
+_OWN_EVERY = 15
+"""Seconds between two looks for a service's own alarms: its metrics are read as often."""
 GRACE = 3600.0
 """Seconds that a backup may take, and a timer may be late."""
 _DAY = 86_400.0
@@ -31,11 +31,21 @@ def rule_file(stage: Stage) -> str:
         longest = 2 * longest_gap(backup.schedule) + GRACE
         rules += backup_rules(longest=longest, tested_every=_TRIALS.get(backup.verify), saved=saved)
     recorded = [{"record": name, "expr": expr} for name, expr in RECORDED.items()]
-    own = [*recorded, *(_rule(rule) for rule in rules)]
-    groups = [{"name": "skep", "interval": duration(INTERVAL), "rules": own}]
+    groups = [
+        {
+            "name": f"skep.{duration(every)}",
+            "interval": duration(every),
+            "rules": [
+                *(recorded if every == AlarmRule.every else ()),
+                *(_rule(rule) for rule in rules if rule.every == every),
+            ],
+        }
+        for every in sorted({rule.every for rule in rules})
+    ]
     groups += [
         {
             "name": f"services.{name}",
+            "interval": duration(_OWN_EVERY),
             "rules": [
                 _rule(
                     AlarmRule(
