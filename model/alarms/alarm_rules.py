@@ -10,6 +10,8 @@ DEAD = "HostSilent"
 """The alarm of a host that answers nobody: others of that host are not sent while it lasts."""
 WATCHDOG = "Watchdog"
 """The alarm that is always given: where it does not arrive, alarms don't."""
+ABOUT = ("service", "host", "device", "certificate", "part")
+"""The labels that say what an alarm of skep's is about: those with the same ones are sent as one."""
 OBSERVED = 120
 """Seconds for which what a host's agent wrote holds: it writes every 15."""
 

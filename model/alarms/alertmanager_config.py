@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from model.alarms.alarm_rules import DEAD, WATCHDOG
+from model.alarms.alarm_rules import ABOUT, DEAD, WATCHDOG
 
 _NOBODY, _WATCHDOG = "nobody", "watchdog"
 
@@ -29,7 +29,7 @@ def alertmanager_config(receivers: list[dict[str, Any]], watchdog: str) -> str:
     content = {
         "route": {
             "receiver": _NOBODY,
-            "group_by": ["alertname", "service", "host"],
+            "group_by": ["alertname", *ABOUT],
             "group_wait": "5s",
             "group_interval": "1m",
             "repeat_interval": "4h",

@@ -577,6 +577,12 @@ def test_each_alarm_has_a_case_with_it_and_one_without() -> None:
     assert not_given >= NAMES - {"Watchdog"}
 
 
+def test_alarms_are_sent_one_by_one() -> None:
+    """Each label that the cases have says what an alarm is about: another one is sent at once, not a minute later."""
+    grouped = json.loads(alertmanager_config([], ""))["route"]["group_by"]
+    assert {label for case in CASES for label in case.labels or ()} | {"alertname"} == {*grouped}
+
+
 def test_debians_programs_take_the_configurations(programs: Path, tmp_path: Path) -> None:
     """Those of Prometheus and of Alertmanager; of a site without receivers, and of one with all that skep adds."""
     rules = tmp_path / "rules.json"
