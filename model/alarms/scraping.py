@@ -9,6 +9,8 @@ from model.stage import Host, Stage
 
 INTERVAL, TIMEOUT = 15, 5
 """Seconds between two readings of a target, and for which it may take to answer."""
+MOST_SERIES = 10_000
+"""Series that one task of a service may tell; of one that tells more none is kept: they would fill the disk."""
 
 
 def scrape_config(stage: Stage, rules: str) -> str:
@@ -28,7 +30,7 @@ def scrape_config(stage: Stage, rules: str) -> str:
         "scrape_configs": [
             _job("node", [_target(host, NODE_METRICS_PORT) for host in stage.hosts]),
             _job("engine", [_target(host, ENGINE_METRICS_PORT) for host in stage.hosts]),
-            _job("service", list(_of_services(stage))),
+            {**_job("service", list(_of_services(stage))), "sample_limit": MOST_SERIES},
         ],
     }
     return json.dumps(content, indent=1) + "\n"

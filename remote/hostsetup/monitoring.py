@@ -46,13 +46,15 @@ ExecStart=/usr/bin/prometheus-alertmanager --config.file=/etc/prometheus/skep/al
 Restart=always
 RestartSec=5
 """
+_MOST_KEPT = "5GB"
+"""The disk's room that metrics may take: the oldest go first, also before their time."""
 _PROMETHEUS_UNIT = """\
 # Made by skep: on the loopback alone.
 [Service]
 ExecStart=
 ExecStart=/usr/bin/prometheus --config.file=/etc/prometheus/skep/prometheus.json \
 --storage.tsdb.path=/var/lib/prometheus/metrics2/ --storage.tsdb.retention.time={retention} \
---web.listen-address=127.0.0.1:{port}
+--storage.tsdb.retention.size={most} --web.listen-address=127.0.0.1:{port}
 Restart=always
 RestartSec=5
 """
@@ -120,7 +122,7 @@ def _alertmanager_step(
 
 def _prometheus_step(stage: Stage, monitoring: Monitoring) -> HostStep:
     """Return the step that collects metrics, and looks for what is wrong."""
-    unit = _PROMETHEUS_UNIT.format(retention=age(monitoring.retention), port=PROMETHEUS_PORT)
+    unit = _PROMETHEUS_UNIT.format(retention=age(monitoring.retention), most=_MOST_KEPT, port=PROMETHEUS_PORT)
     files = [
         HostFile(f"{_HERE}/prometheus.conf", unit),
         HostFile(f"{_HERE}/prometheus.json", scrape_config(stage, RULES)),

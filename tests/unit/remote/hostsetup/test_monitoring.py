@@ -109,6 +109,22 @@ def test_a_change_makes_its_own_step_stale(secrets: StageSecrets) -> None:
     assert step_key(unread)[0]["monitoring.watchdog"] == "hmac:unasked"
 
 
+def test_metrics_that_grow_without_end_are_kept_from_filling_the_disk(secrets: StageSecrets) -> None:
+    """All that is kept has a limit beside its time, and so has what one task of a service tells."""
+    stage = stage_of(
+        metrics=[{"port": 80}], ports=[{"target_port": 80, "published_port": 9180, "mode": "host"}]
+    )
+    step = steps_of(stage, stage.repository_short, secrets)["prometheus"]
+    files = {file.path.rpartition("/")[2]: str(file.content) for file in step.files()}
+    assert "--storage.tsdb.retention.size=5GB " in files["prometheus.conf"]
+    jobs = {job["job_name"]: job for job in json.loads(files["prometheus.json"])["scrape_configs"]}
+    assert {name: job.get("sample_limit") for name, job in jobs.items()} == {
+        "node": None,
+        "engine": None,
+        "service": 10_000,
+    }
+
+
 def test_secrets_are_in_one_file_that_root_alone_may_read(secrets: StageSecrets) -> None:
     """And in no input; Alertmanager's own templates are as they were."""
     stage = stage_of()
