@@ -34,8 +34,12 @@ class ErrorPatterns:
         try:
             self._counting = [re.compile(each) for each in counting]
             self._ignoring = [re.compile(each) for each in ignoring]
-        except (re.error, OverflowError, RecursionError) as error:
+        except re.error as error:
             raise AgentError(f"a regular expression can't be read: {error}") from error
+        except (OverflowError, RecursionError) as error:
+            raise AgentError(
+                "a regular expression can't be read: it repeats too much, or has too many levels"
+            ) from error
         signal.signal(signal.SIGVTALRM, _too_slow)
 
     def counts(self, line: bytes) -> bool:

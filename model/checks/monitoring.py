@@ -138,8 +138,11 @@ def _check_pattern(path: str, pattern: str) -> Iterator[str]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what another version of Python might read otherwise
             compiled = re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
+    except re.error as error:
         yield f"{path}: {toml_text(pattern)} is no regular expression of Python's: {error}"
+        return
+    except (OverflowError, RecursionError):
+        yield f"{path}: {toml_text(pattern)} repeats too much, or has too many levels, for Python"
         return
     if pattern and compiled.search(""):
         yield f"{path}: {toml_text(pattern)} matches every line, even an empty one: write what errors have in them"
