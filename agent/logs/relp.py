@@ -5,14 +5,18 @@ https://github.com/rsyslog/librelp/blob/master/doc/relp.html
 
 import socket
 import ssl
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from agent.errors import AgentError, reason_of
 
 TIMEOUT = 300.0
 """Seconds that the other end may take, as where its disk is full; it has what it took, so asking anew makes doubles."""
 _CONNECTING = 10.0
+_LOOK = 1.0
+"""Seconds that one call waits."""
 _NOTICING = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30),
@@ -24,6 +28,7 @@ _NOTICING = (
 _LARGEST_HEAD = 64
 _OFFER = b"relp_version=0\nrelp_software=skep\ncommands=syslog"
 _LAST_NUMBER = 999_999_999
+_Result = TypeVar("_Result")
 
 
 class Relp:
@@ -44,19 +49,25 @@ class Relp:
         self._buffer = b""
         self._number = 0
 
-    def send(self, messages: Sequence[bytes]) -> None:
+    def send(self, messages: Sequence[bytes], waits_on: Callable[[], bool]) -> None:
         """Send messages, and wait until each is confirmed.
+
+        Args:
+            messages: The messages.
+            waits_on: Called each second while the other end does nothing; returns whether to wait on.
 
         Raises:
             AgentError: The other end can't be reached or does not confirm; some of them may have arrived.
 
         """
         try:
-            connection = self._socket or self._opened()
+            connection = self._socket or self._opened(waits_on)
             frames = [self._frame(b"syslog", message) for message in messages]
-            connection.sendall(b"".join(frames))
+            rest = memoryview(b"".join(frames))
+            while rest:
+                rest = rest[_patient(lambda: connection.send(rest), waits_on) :]  # noqa: B023 - called at once
             for _ in frames:
-                self._confirmed(connection)
+                self._confirmed(connection, waits_on)
         except (OSError, ValueError) as error:
             self.close()
             raise AgentError(f"{self._host}:{self._port}: {reason_of(error)}") from error
@@ -67,7 +78,7 @@ class Relp:
             self._socket.close()
         self._socket, self._buffer, self._number = None, b"", 0
 
-    def _opened(self) -> ssl.SSLSocket:
+    def _opened(self, waits_on: Callable[[], bool]) -> ssl.SSLSocket:
         """Return a new connection."""
         context = ssl.create_default_context(cafile=str(self._ca))
         context.load_cert_chain(self._certificate, self._key)
@@ -79,10 +90,10 @@ class Relp:
         except BaseException:
             plain.close()
             raise
-        connection.settimeout(TIMEOUT)
+        connection.settimeout(_LOOK)
         self._socket = connection
         connection.sendall(self._frame(b"open", _OFFER))
-        self._confirmed(connection)
+        self._confirmed(connection, waits_on)
         return connection
 
     def _frame(self, command: bytes, data: bytes) -> bytes:
@@ -90,7 +101,7 @@ class Relp:
         self._number = self._number % _LAST_NUMBER + 1
         return b"%d %s %d %s\n" % (self._number, command, len(data), data)
 
-    def _confirmed(self, connection: ssl.SSLSocket) -> None:
+    def _confirmed(self, connection: ssl.SSLSocket, waits_on: Callable[[], bool]) -> None:
         """Read one answer.
 
         Raises:
@@ -99,7 +110,7 @@ class Relp:
 
         """
         while (answer := self._answer()) is None:
-            piece = connection.recv(65536)
+            piece = _patient(lambda: connection.recv(65536), waits_on)
             if not piece:
                 raise ConnectionResetError(0, "it ended the connection")
             self._buffer += piece
@@ -122,3 +133,19 @@ class Relp:
         data = self._buffer[begins : begins + length]
         self._buffer = self._buffer[begins + length + 1 :]
         return parts[1], data
+
+
+def _patient(act: Callable[[], _Result], waits_on: Callable[[], bool]) -> _Result:
+    """Do something with a connection, again and again while that waits, for `TIMEOUT`, or until it is to be left.
+
+    Raises:
+        TimeoutError: The other end did nothing all the time.
+
+    """
+    ends = time.monotonic() + TIMEOUT
+    while True:
+        try:
+            return act()
+        except TimeoutError:
+            if not waits_on() or time.monotonic() >= ends:
+                raise

@@ -7,7 +7,7 @@ once a second, so that a kill makes doubles of what was sent since, and loses no
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,8 +33,8 @@ _LARGEST_BATCH = 256
 class Sender(Protocol):
     """What confirms messages."""
 
-    def send(self, messages: list[bytes]) -> None:
-        """Send messages; raises AgentError if they are not confirmed."""
+    def send(self, messages: list[bytes], waits_on: Callable[[], bool]) -> None:
+        """Send messages, and ask while that waits whether to wait on; raises AgentError if they are not confirmed."""
 
 
 @dataclass(frozen=True)
@@ -142,18 +142,21 @@ class Shipper:
         for batch in _batches(lines):
             messages = [message(line, kind) for line in batch]
             while not self._arrived(messages):
-                # Logs of containers that begin meanwhile are opened, lest they be removed before they are read.
-                self._containers.look()
-                if self._stopped.wait(PAUSE):
+                if not self._waits_on() or self._stopped.wait(PAUSE):
                     return False
         return True
+
+    def _waits_on(self) -> bool:
+        """Open logs of containers that began meanwhile, lest they be removed unread; return False if it was stopped."""
+        self._containers.look()
+        return not self._stopped.is_set()
 
     def _arrived(self, messages: list[bytes]) -> bool:
         """Send messages, and say where that begins to fail and where it ends."""
         try:
-            self._sender.send(messages)
+            self._sender.send(messages, self._waits_on)
         except AgentError as error:
-            if not self._is_silent:
+            if not self._is_silent and not self._stopped.is_set():
                 say(f"the collector takes no lines ({error}); they wait on this host")
             self._is_silent = True
             return False

@@ -135,6 +135,8 @@ After=network-online.target
 ExecStart=/usr/bin/python3 -I {AGENT} logs ship
 Restart=always
 RestartSec=2
+# It ends within a second, unless it is just connecting; a kill makes doubles and loses nothing.
+TimeoutStopSec=15
 MemoryMax=128M
 # It has the log of each container open.
 LimitNOFILE=16384

@@ -16,13 +16,17 @@ class Wire:
         self.sent = b""
         self.is_closed = False
 
-    def sendall(self, data: bytes) -> None:
-        """Take what is sent."""
-        self.sent += data
+    def send(self, data: bytes) -> int:
+        """Take some of what is sent."""
+        self.sent += data[:10]
+        return len(data[:10])
 
     def recv(self, _size: int) -> bytes:
-        """Give the next piece."""
-        return self.pieces.pop(0)
+        """Give the next piece; an empty one before others is a second without an answer."""
+        piece = self.pieces.pop(0)
+        if not piece and self.pieces:
+            raise TimeoutError
+        return piece
 
     def close(self) -> None:
         """End it."""
@@ -40,7 +44,7 @@ def test_messages_are_numbered_frames_and_all_are_confirmed(monkeypatch: pytest.
     """Answers may come in any pieces, with text or without."""
     wire = Wire(b"1 rsp 6 20", b"0 OK\n2 rsp 3 200\n")
 
-    connected(monkeypatch, wire).send([b"first", "zwölf".encode()])
+    connected(monkeypatch, wire).send([b"first", "zwölf".encode()], lambda: True)
 
     assert wire.sent == b"1 syslog 5 first\n2 syslog 6 zw\xc3\xb6lf\n"
 
@@ -60,5 +64,17 @@ def test_what_is_not_confirmed_is_not_sent(answers: bytes, why: str, monkeypatch
     relp = connected(monkeypatch, wire)
 
     with pytest.raises(AgentError, match=why):
-        relp.send([b"first", b"second"])
+        relp.send([b"first", b"second"], lambda: True)
     assert wire.is_closed
+
+
+def test_an_answer_is_waited_for_until_somebody_ends_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shipper is to end at once when it is told to, and not with the answer of a host that is gone."""
+    answers = iter([True, True, False])
+    relp = connected(monkeypatch, Wire(b"", b"1 rsp 6 200 OK\n", b"", b"", b"2 rsp 6 200 OK\n"))
+
+    relp.send([b"first"], lambda: next(answers))
+    with pytest.raises(AgentError):
+        relp.send([b"second"], lambda: next(answers))
+
+    assert list(answers) == []

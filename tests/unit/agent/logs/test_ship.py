@@ -3,7 +3,7 @@
 import errno
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,8 +37,9 @@ class Collector:
         self.failures = failures
         self.texts: list[str] = []
 
-    def send(self, messages: list[bytes]) -> None:
+    def send(self, messages: list[bytes], waits_on: Callable[[], bool]) -> None:
         """Take messages."""
+        del waits_on
         if self.failures:
             self.failures -= 1
             raise AgentError("hive0:6514: Connection refused")
@@ -119,13 +120,13 @@ def test_a_container_that_began_and_went_during_an_outage_is_sent(tmp_path: Path
     first.write("1\n")
 
     class Removing(Collector):
-        def send(self, messages: list[bytes]) -> None:
+        def send(self, messages: list[bytes], waits_on: Callable[[], bool]) -> None:
             if self.failures == 2:
                 self.second = EngineLog(tmp_path / "containers", "b", "web.1.y")
                 self.second.write("2\n")
             if self.failures == 1:
                 self.second.remove()
-            super().send(messages)
+            super().send(messages, waits_on)
 
     collector = Removing(failures=2)
     sending = shipper(tmp_path, collector)
@@ -157,6 +158,27 @@ def test_a_state_that_cant_be_written_ends_nothing(
     assert capsys.readouterr().err.splitlines() == [
         f"{tmp_path}/sent.json can't be written (No space left on device): lines go on, and come twice after a restart"
     ]
+
+
+def test_a_container_that_begins_while_an_answer_is_waited_for_is_opened(tmp_path: Path) -> None:
+    """The collector may take minutes to confirm; the container may be gone by then."""
+    EngineLog(tmp_path / "containers", "a", "web.1.x").write("1\n")
+
+    class Slow(Collector):
+        def send(self, messages: list[bytes], waits_on: Callable[[], bool]) -> None:
+            if not self.texts:
+                second = EngineLog(tmp_path / "containers", "b", "web.1.y")
+                second.write("2\n")
+                assert waits_on()
+                second.remove()
+            super().send(messages, waits_on)
+
+    collector = Slow()
+    sending = shipper(tmp_path, collector)
+    for _ in range(2):
+        sending.round()
+
+    assert collector.texts == ["1", "2"]
 
 
 @pytest.mark.parametrize("is_open", [True, False])
