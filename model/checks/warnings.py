@@ -5,7 +5,7 @@ as well.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +56,40 @@ def _unsaved(stage: Stage) -> Iterator[str]:
 
 
 def _unkept_logs(stage: Stage) -> Iterator[str]:
-    """Yield the services whose log has no files that could be read."""
-    for name, service in stage.services.items() if stage.site.logs is not None else ():
-        if service.logging is not None and service.logging.driver != READ_DRIVER:
+    """Yield the services whose log has no files that could be read, or none that are there for long enough.
+
+    And where services had gone to a log server of the site's own so far, by the engines' driver.
+    """
+    if stage.site.logs is None:
+        return
+    driver = stage.site.setup_hosts.daemon.get("log-driver", READ_DRIVER)
+    if driver not in {READ_DRIVER, "local"}:
+        yield (
+            f"setup_hosts.daemon.log-driver: with [logs] services that have no logging of their own get {READ_DRIVER} "
+            f"and not {driver}: take one of both out, or write logging into the services that {driver} is for"
+        )
+    for name, service in stage.services.items():
+        path, logging = f"services.{key_text(name)}.logging", service.logging
+        if logging is not None and logging.driver != READ_DRIVER:
             yield (
-                f"services.{key_text(name)}.logging: [logs] reads the driver {READ_DRIVER} alone, so what this service "
-                "says is not kept: leave logging out"
+                f"{path}: [logs] reads the driver {READ_DRIVER} alone, so what this service says is not kept: leave "
+                "logging out"
             )
+        elif logging is not None and (option := _hasty_option(logging.options)):
+            yield (
+                f"{path}.options: with {option} lines are gone that were not sent when a file is full: leave it out, "
+                'or write max-file = "10" without compress'
+            )
+
+
+def _hasty_option(options: Mapping[str, object]) -> str:
+    """Return the option of json-file by which it keeps no former file that can be read; empty if there is none.
+
+    https://docs.docker.com/engine/logging/drivers/json-file/#options
+    """
+    if str(options.get("max-file", 1)) == "1" and "max-size" in options:
+        return 'max-file = "1"' if "max-file" in options else "max-size and no max-file"
+    return "compress" if str(options.get("compress", "")).lower() in {"true", "1", "t"} else ""
 
 
 def _open_metrics(stage: Stage) -> Iterator[str]:

@@ -110,3 +110,40 @@ def test_a_start_interval_counts_within_start_period(
     assert [
         line.partition(".healthcheck.start_interval: counts within start_period alone")[0] for line in found
     ] == told
+
+
+@pytest.mark.parametrize(
+    ("daemon", "logging", "path"),
+    [
+        ("gelf", None, "setup_hosts.daemon.log-driver"),
+        ("local", None, ""),
+        ("", {"driver": "syslog"}, "services.web.logging"),
+        ("", {"driver": "json-file", "options": {"max-size": "10m"}}, "services.web.logging.options"),
+        (
+            "",
+            {"driver": "json-file", "options": {"max-size": "10m", "max-file": "1"}},
+            "services.web.logging.options",
+        ),
+        (
+            "",
+            {"driver": "json-file", "options": {"max-size": "1m", "max-file": "3", "compress": "true"}},
+            "services.web.logging.options",
+        ),
+        ("", {"driver": "json-file", "options": {"max-size": "10m", "max-file": 3}}, ""),
+        ("", {"driver": "json-file"}, ""),
+    ],
+)
+def test_logs_that_are_not_kept_whole(
+    tmp_path: Path, daemon: str, logging: dict[str, object] | None, path: str
+) -> None:
+    """`[logs]` reads json-file's former files, not compressed ones, and takes services from the engines' own driver."""
+    tables = {
+        "site": "example",
+        "stages": {"private": {"provider": "docker"}},
+        "services": {"web": {"image": "web", **({"logging": logging} if logging else {})}},
+        "setup_hosts": {"daemon": {"log-driver": daemon} if daemon else {}},
+    }
+    for is_kept, found in (True, [path] * bool(path)), (False, []):
+        site = parse_site({**tables, "logs": {}} if is_kept else tables)
+        stage = Stage(site, "private", site.stages["private"])
+        assert [line.split(": ")[0] for line in warnings(stage, tmp_path)] == found
