@@ -73,7 +73,7 @@ def central_lines(run: Run, request: CentralRequest) -> Iterator[TaskLine]:
     connection.open()
     with connection.session(request.command) as running:
         for raw in _raw_lines(running):
-            content = json.loads(raw)
+            content = _content(raw, connection.name)
             if "error" in content:
                 raise HostError(f"{connection.name}: {content['error']}")
             if "lines" in content:
@@ -91,6 +91,22 @@ def _raw_lines(running: Running) -> Iterator[bytes]:
     while piece := running.read():
         *lines, rest = (rest + piece).split(b"\n")
         yield from lines
+
+
+def _content(raw: bytes, host: str) -> dict[str, str]:
+    """Return what the agent printed in a line.
+
+    Raises:
+        HostError: Something else printed it, as sudo may.
+
+    """
+    try:
+        content: dict[str, str] = json.loads(raw)
+        if isinstance(content, dict):
+            return content
+    except ValueError:
+        pass
+    raise HostError(f"{host}: the kept lines can't be read: {raw.decode(errors='replace').strip()[:200]}")
 
 
 def _task_line(content: dict[str, str]) -> TaskLine:

@@ -62,6 +62,11 @@ def test_what_is_asked_for() -> None:
     [
         (LINE % b"web.1.x", "did not come whole"),
         (b"", "did not come whole"),
+        (
+            b"sudo: a password is required\n",
+            "hive9: the kept lines can't be read: sudo: a password is required",
+        ),
+        (b"12\n", "hive9: the kept lines can't be read: 12"),
         (b'{"error": "No space left on device"}\n', "hive9: No space left on device"),
     ],
 )
