@@ -31,7 +31,7 @@ class AlertsCommand(DoitCmdBase):
 Asks Alertmanager on the repository host over ssh (docs/monitoring.md). Alarms that are silenced are shown as well.
 
 Exit status: 0 none is given, or all are silenced; 2 one is given; 1 it can't be told, as Alertmanager does not answer \
-or hears nothing of Prometheus; 3 no such site."""
+or hears nothing from Prometheus; 3 no such site."""
     cmd_options = (
         {
             "name": "as_json",
@@ -66,7 +66,7 @@ or hears nothing of Prometheus; 3 no such site."""
         if not found.are_alive:
             host = run.stage.repository_short
             sys.stderr.write(
-                "Alertmanager hears nothing of Prometheus: what is wrong is not told (doit ssh "
+                "Alertmanager hears nothing from Prometheus: what is wrong is not told (doit ssh "
                 f"{host} systemctl status prometheus)\n"
             )
             return CANT_TELL

@@ -40,7 +40,7 @@ class _Wanted:
     Args:
         service: The service.
         why: What is wrong with it.
-        since: When that was raised, in seconds since 1970; None for its last lines.
+        since: When that was given, in seconds since 1970; None for its last lines.
 
     """
 

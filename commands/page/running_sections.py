@@ -12,8 +12,8 @@ from tasks.page.site_parts import PageDeployment, PageHost, PageService
 
 def verdict(page: PageData) -> tuple[str, bool]:
     """Return how the site is, in one sentence, and whether that is well."""
-    raised = [alarm for alarm in page.alarms or () if not alarm.is_silenced]
-    wrong = len(page.problems) + len(raised)
+    given = [alarm for alarm in page.alarms or () if not alarm.is_silenced]
+    wrong = len(page.problems) + len(given)
     if not page.is_made:
         return "Not built yet, as far as this checkout knows", False
     if not page.can_tell:

@@ -22,7 +22,7 @@ def read_alarms(run: Run) -> tuple[tuple[PageAlarm, ...], str]:
     if not found.are_alive:
         host = run.stage.repository_short
         why = (
-            "the alarm that is always raised does not arrive, so others would not: does Prometheus run? "
+            "the alarm that is always given does not arrive, so others would not: does Prometheus run? "
             f"(doit ssh {host} systemctl status prometheus)"
         )
     return page_alarms(found.given), why

@@ -11,11 +11,11 @@ _OFF = "This site does not watch itself: site.toml has no [monitoring] (docs/mon
 
 
 def alarms_section(page: PageData) -> Markup:
-    """Return the alarms that are raised, the silenced ones last."""
+    """Return the alarms that are given, the silenced ones last."""
     if page.alarms is None:
         body = el("p", _OFF, class_="note")
     elif not page.alarms:
-        body = el("p", state("No alarm is raised.", is_good=True))
+        body = el("p", state("No alarm is given.", is_good=True))
     else:
         ordered = sorted(page.alarms, key=lambda alarm: (alarm.is_silenced, alarm.since))
         head = ("Alarm", "What", "Service", "Host", "Since", "Look with")

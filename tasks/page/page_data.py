@@ -80,7 +80,7 @@ class PageBackup:
 
 @dataclass(frozen=True)
 class PageAlarm:
-    """An alarm that is raised.
+    """An alarm that is given.
 
     Args:
         name: Its name.

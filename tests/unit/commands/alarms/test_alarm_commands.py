@@ -106,7 +106,7 @@ def test_a_dead_prometheus_is_no_good_news(watched: Watched, capsys: pytest.Capt
     """Without the watchdog's alarm nobody knows of others; nor where Alertmanager, or its host, does not answer."""
     watched.host.alarms.clear()
     assert watched.type(AlertsCommand) == (1, "")
-    assert "Alertmanager hears nothing of Prometheus" in capsys.readouterr().err
+    assert "Alertmanager hears nothing from Prometheus" in capsys.readouterr().err
     watched.host.is_stopped = True
     assert watched.type(AlertsCommand) == (1, "")
     assert (

@@ -42,7 +42,7 @@ def test_charts_that_have_nothing_to_draw_are_left_out(monkeypatch: pytest.Monke
 
 
 def test_no_alarm_at_all_is_none_of_calm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the one that is always raised, it is said that others would not arrive."""
+    """Without the one that is always given, it is said that others would not arrive."""
     monkeypatch.setattr(signal_reading, "alarms", lambda _run: alarms("HostSilent"))
     given, why = read_alarms(RUN)
     assert ([each.name for each in given], why) == (["HostSilent"], "")
