@@ -90,7 +90,7 @@ WHAT is a service, a host or an alarm, or one of each: then an alarm must be abo
         ]
         if not meant:
             wanted = matchers_of(run.stage, words) if _are_names(run.stage, words) else {}
-            meant = [each for each in held if wanted and each.matchers == wanted]
+            meant = [each for each in held if wanted and each.is_about(wanted)]
         if not meant:
             known = ", ".join(f"{each.id[:_SHOWN]} ({each.what})" for each in held) or "none"
             sys.stderr.write(f"no silence is of {' '.join(words)}; there are: {known}\n")

@@ -4,7 +4,7 @@ https://github.com/prometheus/alertmanager/blob/v0.25.0/api/v2/openapi.yaml
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
@@ -84,6 +84,8 @@ class Silence:
         ends: When it ends, in UTC.
         who: Who asked for it.
         reason: Why.
+        kinds: Label to how its value is compared: `=` where it is that, `!=` where it is not, `=~` and `!~` with a
+            regular expression.
 
     """
 
@@ -92,28 +94,46 @@ class Silence:
     ends: str
     who: str
     reason: str
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, found: Json) -> Self:
         """Return the silence that Alertmanager describes."""
         matchers = {each["name"]: each["value"] for each in found.get("matchers") or ()}
         ends = _short_time(found.get("endsAt", ""))
-        return cls(found.get("id", ""), matchers, ends, found.get("createdBy", ""), found.get("comment", ""))
+        kinds = {each["name"]: _kind(each) for each in found.get("matchers") or ()}
+        return cls(
+            found.get("id", ""), matchers, ends, found.get("createdBy", ""), found.get("comment", ""), kinds
+        )
+
+    def is_about(self, matchers: Mapping[str, str]) -> bool:
+        """Return whether it is about the alarms with exactly these labels."""
+        return self.matchers == matchers and {*self.kinds.values()} == {"="}
 
     @property
     def what(self) -> str:
         """What it is about, in words."""
-        return " ".join(self.matchers.values())
+        return " ".join(
+            value if (kind := self.kinds.get(name, "=")) == "=" else f"{name}{kind}{value}"
+            for name, value in self.matchers.items()
+        )
 
     def data(self) -> dict[str, Any]:
         """Return it for programs."""
         return {
             "id": self.id,
             "matchers": dict(self.matchers),
+            "kinds": dict(self.kinds),
             "ends": self.ends,
             "who": self.who,
             "reason": self.reason,
         }
+
+
+def _kind(matcher: Json) -> str:
+    """Return how a matcher compares. Alertmanager takes one that does not say so for one that equals."""
+    is_equal, is_regex = matcher.get("isEqual", True), matcher.get("isRegex", False)
+    return ("=~" if is_equal else "!~") if is_regex else ("=" if is_equal else "!=")
 
 
 def _short_time(text: str) -> str:

@@ -84,7 +84,12 @@ class AlertmanagerHost:
             "endsAt": "2026-11-30T14:00:00.059Z",
             "seconds": int(options["duration"][:-1]),
             "matchers": [
-                {"isEqual": True, "isRegex": False, "name": name, "value": value}
+                {
+                    "isEqual": not name.endswith("!"),
+                    "isRegex": value.startswith("~"),
+                    "name": name.removesuffix("!"),
+                    "value": value.removeprefix("~"),
+                }
                 for name, value in matchers.items()
             ],
         }

@@ -142,6 +142,22 @@ def test_a_silence_is_made_shown_and_ended(watched: Watched) -> None:
     assert watched.host.silences == {}
 
 
+def test_a_silence_that_is_about_others_as_well_is_not_ended_by_a_name(watched: Watched) -> None:
+    """Such as one that Alertmanager's own words made: of services by a pattern, or of all but one."""
+    for matcher in ("service=~web", "service!=web"):
+        watched.host.run(
+            f"amtool --alertmanager.url=http://127.0.0.1:9093 --timeout=15s silence add {matcher} --duration=60s "
+            "--author=x --comment=y",
+            timeout=20,
+            label="",
+        )
+    assert watched.type(SilenceCommand, "end", "web")[0] == 1
+    assert len(watched.host.silences) == 2
+    text = watched.type(SilenceCommand)[1]
+    assert "00000000  service=~web " in text
+    assert "00000001  service!=web " in text
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
