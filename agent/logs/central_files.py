@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from agent.errors import AgentError
+from agent.logs.limited_pattern import LimitedPattern
 from agent.logs.lines import CentralLine, parsed
 
 CENTRAL = Path("/var/log")
@@ -40,14 +41,14 @@ class WantedLines:
 
     since: str = ""
     lines: int = 0
-    pattern: "re.Pattern[str] | None" = None
+    pattern: LimitedPattern | None = None
     source: str = ""
 
     def takes(self, line: CentralLine) -> bool:
         """Return whether a line is wanted."""
         if line.time < self.since or (self.source and self.source not in _names(line)):
             return False
-        return self.pattern is None or self.pattern.search(line.text) is not None
+        return self.pattern is None or self.pattern.is_in(line.text)
 
 
 def central_lines(directory: Path, name: str, wanted: WantedLines) -> Iterator[CentralLine]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from agent.errors import AgentError, reason_of
 from agent.logs.central_files import CENTRAL, KINDS, WantedLines, central_lines
+from agent.logs.limited_pattern import LimitedPattern
 from agent.logs.ship import ship
 
 
@@ -46,7 +47,7 @@ def _ship(words: argparse.Namespace) -> None:
 
 def _read(words: argparse.Namespace) -> None:
     """Print lines of a central file as JSON, the last one with their number."""
-    pattern = re.compile(words.grep) if words.grep else None
+    pattern = LimitedPattern(words.grep) if words.grep else None
     wanted = WantedLines(words.since, words.lines, pattern, words.source)
     count = 0
     for line in central_lines(CENTRAL / words.kind, words.name, wanted):

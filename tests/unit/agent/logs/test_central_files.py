@@ -2,13 +2,13 @@
 
 import gzip
 import os
-import re
 from pathlib import Path
 
 import pytest
 
 from agent.errors import AgentError
 from agent.logs.central_files import WantedLines, central_lines
+from agent.logs.limited_pattern import LimitedPattern
 
 
 def line(second: int, text: str, task: str = "web.1.x", host: str = "hive0", stream: str = "stdout") -> str:
@@ -72,7 +72,7 @@ def test_a_torn_line_is_left_out(tmp_path: Path) -> None:
     [
         (WantedLines(since="2026-11-30T12:00:02.000000000Z"), ["two", "three", "four"]),
         (WantedLines(lines=1), ["four"]),
-        (WantedLines(pattern=re.compile("^t"), lines=1), ["three"]),
+        (WantedLines(pattern=LimitedPattern("^t"), lines=1), ["three"]),
         (WantedLines(source="2"), ["two"]),
         (WantedLines(source="web.2"), ["two"]),
         (WantedLines(source="hive1"), ["three"]),
