@@ -56,7 +56,7 @@ _COLLECTOR_UNIT = """\
 # Made by skep: takes what the stage's hosts say, and writes it to /var/log/services and /var/log/hosts.
 [Unit]
 Description=skep's collector of logs
-After=network-online.target
+After=network.target
 
 [Service]
 Type=notify
@@ -129,7 +129,7 @@ _SHIPPER_UNIT = f"""\
 # Made by skep: sends what services and the journal say to the repository host.
 [Unit]
 Description=skep's shipper of logs
-After=network-online.target
+After=network.target
 
 [Service]
 ExecStart=/usr/bin/python3 -I {AGENT} logs ship

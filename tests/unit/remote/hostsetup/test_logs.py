@@ -114,6 +114,14 @@ def test_the_collector_does_not_start_without_room(secrets: StageSecrets) -> Non
     assert (ends(config["least"]), ends(config["least"] - 1)) == (0, 1)
 
 
+def test_no_unit_waits_for_a_target_that_nothing_starts(secrets: StageSecrets) -> None:
+    """`After=network-online.target` orders nothing without `Wants=`; both ends try again until there is a network."""
+    stage = stage_of()
+    for name, step in of(stage, stage.repository_short, secrets).items():
+        for file in step.files() if name.startswith("logs_") else ():
+            assert "network-online" not in content(step, file.path)
+
+
 def test_the_engines_data_is_where_site_toml_has_it(secrets: StageSecrets) -> None:
     """`data-root` of `setup_hosts.daemon` is where containers' files are."""
     stage = stage_of(setup_hosts={"daemon": {"data-root": "/srv/docker"}})
