@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from agent.errors import reason_of
@@ -62,6 +63,7 @@ class Containers:
         """Let go of the logs of containers that are removed, and read to their end."""
         for name in [name for name, log in self.logs.items() if log.is_over]:
             self.logs.pop(name).close()
+            self._places.pop(name, None)
             self._known.discard(name)
 
     def places(self) -> dict[str, ReadPlace]:
@@ -71,8 +73,11 @@ class Containers:
     def _found_places(self) -> Iterator[tuple[str, ReadPlace]]:
         """Yield containers, and how far their logs were read."""
         for name, log in self.logs.items():
-            if (place := log.place) is not None:
-                yield name, place
+            with suppress(OSError):  # a disk that can't be read leaves the last place that there was
+                if (place := log.place) is not None:
+                    self._places[name] = place
+            if name in self._places:
+                yield name, self._places[name]
 
     def _described(self, name: str) -> tuple[Path, str] | None:
         """Return a container's file and its task, which is empty where there is nothing to read.

@@ -212,6 +212,27 @@ def test_a_log_that_cant_be_read_holds_up_no_other_one(
     ]
 
 
+def test_a_place_that_cant_be_asked_for_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broken disk ends nothing, and makes nothing come from the beginning again."""
+    engine, collector = EngineLog(tmp_path / "containers"), Collector()
+    engine.write("1\n")
+    sending = shipper(tmp_path, collector)
+    sending.round()
+
+    def fail(*_arguments: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as on_a_broken_disk:
+        on_a_broken_disk.setattr(LogReader, "_place", fail)
+        engine.write("2\n")
+        sending.round()
+    shipper(tmp_path, collector).round()
+
+    assert collector.texts == ["1", "2", "2"]
+
+
 def test_a_log_is_followed_though_it_was_looked_at_between_two_files(tmp_path: Path) -> None:
     """For a moment of each rotation the engine's file is not there, and all before is read."""
     engine, collector = EngineLog(tmp_path / "containers"), Collector()

@@ -103,9 +103,7 @@ def test_the_collector_does_not_start_without_room(secrets: StageSecrets) -> Non
     made = of(stage, stage.repository_short, secrets)
     unit = content(made["logs_collector"], "/etc/skep/logs-collector.unit")
     config = json.loads(content(made["logs_shipper"], "/etc/skep/logs/ship.json"))
-    command = (
-        re.sub(r"\\\n", "", unit).split("ExecCondition=/bin/sh -c '")[1].split("'")[0].replace("$$", "$")
-    )
+    command = unit.split("ExecCondition=/bin/sh -c '")[1].split("'")[0].replace("$$", "$")
 
     def ends(free: int) -> int:
         fake = f"df() {{ printf 'Avail\\n%s\\n' {free}; }}\n"
