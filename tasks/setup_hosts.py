@@ -85,10 +85,16 @@ class OrphanRegistry(OrphanStep):
         return f"{', '.join(self.users)} go by its name; each takes the new one when it is updated next"
 
 
-class OrphanAgent(OrphanStep):
-    """The agent on a host where nothing runs by itself any more: it goes after the units that run it."""
+class OrphanUsedStep(OrphanStep):
+    """A program that units of other steps run, or a mount that they write to: it goes after them."""
 
     order = 62
+
+
+KINDS = {REGISTRY: OrphanRegistry} | dict.fromkeys(
+    (AGENT_STEP, "backup_data", "logs_data", "registry_data"), OrphanUsedStep
+)
+"""Steps that go in a way or at a time of their own."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +132,7 @@ def orphans(run: Run) -> Iterator[Orphan]:
         if host.is_repository:
             wanted.add(VAULT)
         for name in sorted(seen.steps.keys() - wanted):
-            kind = {REGISTRY: OrphanRegistry, AGENT_STEP: OrphanAgent}.get(name, OrphanStep)
+            kind = KINDS.get(name, OrphanStep)
             pull = _users_of_registry(run, host) if name == REGISTRY else ()
             yield kind(name, setup_task(host.short, name), host=host.short, users=pull)
         for name in sorted(set(seen.accounts) - users.keys()):

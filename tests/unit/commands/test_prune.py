@@ -191,12 +191,16 @@ def test_a_vault_on_a_former_repository(made: Made) -> None:
     assert names(made) == ["set-up step vault on hive0"]
 
 
-def test_the_agent_goes_after_the_units_that_run_it(made: Made) -> None:
-    """They would fail, and be started again and again, without it."""
-    more = {name: AppliedStep("k") for name in ("agent", "logs_shipper", "observe")}
+def test_what_units_use_goes_after_them(made: Made) -> None:
+    """Units without their agent would be started again and again, and a mount that they write to stays."""
+    more = {
+        name: AppliedStep("k")
+        for name in ("agent", "backup_data", "backup_server", "logs_collector", "logs_data", "observe")
+    }
     made.look("hive0", steps={**made.hosts["hive0"].steps, **more})
 
-    assert [name.split()[2] for name in names(made)] == ["logs_shipper", "observe", "agent"]
+    last = {"agent", "backup_data", "logs_data"}
+    assert [name.split()[2] in last for name in names(made)] == [False, False, False, True, True, True]
 
 
 def test_somebody_elses_volume_is_none(made: Made) -> None:
