@@ -94,6 +94,7 @@ root_password = "root"
 [setup_hosts]"""
     text = re.sub(r"\[stages\.private\].*?\[setup_hosts\]", stage, site.example_toml(), flags=re.DOTALL)
     text = text.replace("debian:13", "debian:12").replace("trixie", "bookworm")
+    text = text.replace("[networks.dns]\n", "[monitoring]\n\n[logs]\n\n[networks.dns]\n", 1)
     site.toml.write_text(text.replace("[secrets]", '[secrets]\nroot = { env = "ROOT_PASSWORD" }', 1))
     site.variables["ROOT_PASSWORD"] = PreparedRig.PASSWORD
     return site
@@ -105,6 +106,14 @@ def answers(address: str) -> list[str]:
         return queries.dns(address, "www.example.test")
     except OSError:
         return []
+
+
+def looked_at(hosts: PreparedRig) -> dict[str, int]:
+    """Return from how many hosts Prometheus has figures, by job; none while it does not answer."""
+    asked = "promtool query instant http://127.0.0.1:9090 up 2>&1 || true"
+    told = rig.run_in(hosts.below.container("hive1"), asked)  # the last host is the repository
+    jobs = re.findall(r'^up\{.*job="(\w+)".*\} => 1 ', told, re.MULTILINE)
+    return {job: jobs.count(job) for job in sorted(set(jobs))}
 
 
 def packets_fit(hosts: PreparedRig) -> None:
@@ -182,6 +191,14 @@ def test_all_seven_phases_on_prepared_hosts(hosts: PreparedRig, tmp_path: Path) 
     ):
         done = site.run(*words, timeout=RUN)
         assert (done.status, said in done.text) == (0, True), done.text
+
+    # By Debian 12's Prometheus and rsyslog: both hosts are looked at, and what services say is kept.
+    rig.wait_until(lambda: looked_at(hosts) == {"engine": 2, "node": 2}, "Prometheus to see both hosts", 60)
+
+    def is_kept() -> bool:
+        return "powerdns" in site.run("logs", "powerdns", "central=yes").text
+
+    rig.wait_until(is_kept, "a line of a service to be kept", 60)
 
     ended = site.run("destroy", f"confirm={site.name}", "volumes=all", timeout=RUN)
     assert ended.status == 0, ended.text
