@@ -19,11 +19,11 @@ HELD = f"{DUMP}touch /tmp/begun; until test -e /tmp/go; do sleep 0.1; done; "
 LOGIN = """
 export RESTIC_REPOSITORY_FILE=/etc/skep/backup/repository RESTIC_PASSWORD_FILE=/etc/skep/backup/password
 export RESTIC_CACHE_DIR=/tmp/tests-cache
-restic() { timeout 30 restic --cacert /etc/skep/ca.crt --no-cache "$@" 2>&1; }
+restic() { timeout 100 restic --retry-lock 1m --cacert /etc/skep/ca.crt --no-cache "$@" 2>&1; }
 place=$(sed 's,^rest:,,' $RESTIC_REPOSITORY_FILE)
 asked() { curl -s -o /dev/null -w '%{http_code}\\n' --cacert /etc/skep/ca.crt "$@"; }
 """
-"""What a hive knows of the repositories, for restic and for curl."""
+"""What a hive knows of the repositories, for restic and for curl. The upkeep after a backup locks a repository."""
 
 
 @pytest.fixture

@@ -249,7 +249,8 @@ def test_a_hive_can_only_add(store: OneHost) -> None:
     # A backup that a test before this one has killed left a lock, for which restic would ask nobody.
     store.on_host("python3 -I /usr/local/lib/skep/agent.pyz backup keep")
     before = listed(store)
-    refused = store.on_host(f"{env}timeout 20 restic --cacert /etc/skep/ca.crt forget latest 2>&1 || true")
+    forget = "timeout 100 restic --retry-lock 1m --cacert /etc/skep/ca.crt forget latest"
+    refused = store.on_host(f"{env}{forget} 2>&1 || true")
     assert "403" in refused or "Forbidden" in refused or refused == "", refused
     assert listed(store) == before
     place = store.on_host("sed 's,/hive0/$,/hive1/,; s,^rest:,,' /etc/skep/backup/repository").strip()
