@@ -1,12 +1,10 @@
 """Lines of logs that match one of some regular expressions and none of others. No expression takes for ever."""
 
 import re
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Sequence
 
 from agent.errors import AgentError
+from agent.host.processor_limit import OverLimitError, processor_limit
 
 LIMIT = 0.2
 """Seconds of processor time that the expressions may take for one line."""
@@ -40,7 +38,6 @@ class ErrorPatterns:
             raise AgentError(
                 "a regular expression can't be read: it repeats too much, or has too many levels"
             ) from error
-        signal.signal(signal.SIGVTALRM, _too_slow)
 
     def counts(self, line: bytes) -> bool:
         """Return whether a line counts; bytes of it that are no UTF-8 are read as the replacement character.
@@ -50,26 +47,10 @@ class ErrorPatterns:
 
         """
         text = line[:LONGEST].decode(errors="replace")
-        with _limited():
-            return any(each.search(text) for each in self._counting) and not any(
-                each.search(text) for each in self._ignoring
-            )
-
-
-@contextmanager
-def _limited() -> Iterator[None]:
-    """Have work that only takes the processor end in time: Python's `re` looks for signals as it works.
-
-    The processor's time counts, so that a busy host spoils nothing.
-    """
-    signal.setitimer(signal.ITIMER_VIRTUAL, LIMIT)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-
-
-def _too_slow(number: int, frame: FrameType | None) -> None:
-    """End the work."""
-    del number, frame
-    raise TooSlowError(f"the expressions took over {LIMIT} s for a line")
+        try:
+            with processor_limit(LIMIT):
+                return any(each.search(text) for each in self._counting) and not any(
+                    each.search(text) for each in self._ignoring
+                )
+        except OverLimitError:
+            raise TooSlowError(f"the expressions took over {LIMIT} s for a line") from None
