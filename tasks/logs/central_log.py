@@ -11,7 +11,7 @@ from model.errors import HostError, ServiceError
 from remote.engine.log_stream import LogLine
 from remote.hostsetup.host_agent import AGENT
 from remote.mother.process import Running
-from tasks.operate.service_logs import TaskLine
+from tasks.operate.service_logs import KEEP, TaskLine
 from tasks.run.context import Run
 
 SERVICES, HOSTS = "services", "hosts"
@@ -66,8 +66,7 @@ def central_lines(run: Run, request: CentralRequest) -> Iterator[TaskLine]:
     """
     if run.stage.site.logs is None:
         raise ServiceError(
-            f"{request.name}: logs are not kept beside the hosts' own: write [logs] into site.toml, then run "
-            "`doit setup_hosts deploy_services` (docs/logs.md)"
+            f"{request.name}: the repository host keeps no logs, so leave out central=yes; {KEEP}"
         )
     connection = run.connections.to(run.stage.repository)
     connection.open()

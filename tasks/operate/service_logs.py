@@ -15,6 +15,9 @@ from tasks.run.context import Run
 
 LOOK = 2.0
 """Seconds between two looks for new tasks while a log is followed."""
+KEEP = "to have logs kept, write [logs] into site.toml, then run `doit setup_hosts deploy_services` (docs/logs.md)"
+"""What to do so that there are logs of tasks that are gone."""
+_NONE = "no container of it is on the hosts that answer"
 
 
 @dataclass(frozen=True)
@@ -98,12 +101,9 @@ class ServiceLogs:
         """Return why there is no line at all."""
         if there := ", ".join(sorted({each.task for each in found.containers})):
             return f"there is no such task; there are {there}"
-        keeping = (
-            "; with [logs] in site.toml what it says would be kept (docs/logs.md)"
-            if self._kept is None
-            else ""
-        )
-        return f"no container of it is on the hosts that answer{keeping}"
+        if self._request.since and self._kept is None:
+            return f"{_NONE}, and what those said that are gone is not kept; {KEEP}"
+        return f"{_NONE} (doit status {self._service})"
 
     def _live(self, container: ServiceContainer, request: LogRequest) -> Iterator[tuple[TaskLine, str]]:
         """Yield a container's lines, each with its id."""

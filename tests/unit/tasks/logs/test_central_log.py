@@ -78,5 +78,9 @@ def test_lines_that_do_not_come_whole_are_said(sent: bytes, message: str) -> Non
 
 def test_without_logs_the_way_out_is_said() -> None:
     """Nothing is kept then."""
-    with pytest.raises(ServiceError, match=r"write \[logs\] into site.toml"):
+    with pytest.raises(ServiceError) as error:
         list(central_lines(run_of(logs=None), CentralRequest(SERVICES, "web")))
+    assert str(error.value) == (
+        "web: the repository host keeps no logs, so leave out central=yes; to have logs kept, write [logs] into "
+        "site.toml, then run `doit setup_hosts deploy_services` (docs/logs.md)"
+    )

@@ -21,10 +21,7 @@ HOSTS = [
 ]
 
 
-NOTHING_LEFT = (
-    "web: no container of it is on the hosts that answer; with [logs] in site.toml what it says would be kept "
-    "(docs/logs.md)"
-)
+NOTHING_LEFT = "web: no container of it is on the hosts that answer (doit status web)"
 
 
 def container(name: str, on: int = 0, *, state: str = "running") -> ServiceContainer:
@@ -153,6 +150,16 @@ def test_no_such_task(logs: Logs) -> None:
         "web: there is no such task; there are web.1, web.2",
         NOTHING_LEFT,
     ]
+
+
+def test_a_time_without_logs_that_are_kept(logs: Logs) -> None:
+    """Who asks for lines of a time, and has none, is told what to do to have them kept; not who has them kept."""
+    assert list(logs.read(LogRequest("1.000000000"))) == []
+    logs.kept = lambda: iter(())
+    assert list(logs.read(LogRequest("1.000000000"))) == []
+    gone = "no container of it is on the hosts that answer, and what those said that are gone is not kept"
+    way_out = "to have logs kept, write [logs] into site.toml, then run `doit setup_hosts deploy_services`"
+    assert logs.warnings == [f"web: {gone}; {way_out} (docs/logs.md)", NOTHING_LEFT]
 
 
 def test_lines_that_match_are_counted(logs: Logs) -> None:
