@@ -142,7 +142,10 @@ class Bench:
                 self.measure("skep", row, f"{AGENT} read {identity} --service store")
                 return
             output = self.measure("skep", row, f"{AGENT} run --service store --kind asked")
-            identity = json.loads(output.splitlines()[-1])["result"]["generations"][0]["id"]
+            beginning = json.loads(output.splitlines()[-1])["result"]["generations"][0]["id"]
+            # The repository host gives a restoration the whole id.
+            found = self.on_host("find", "/var/lib/skep-backup/hive0/snapshots", "-name", f"{beginning}*")
+            identity = found.strip().rpartition("/")[2]
 
         def bare(row: str) -> None:
             words = (

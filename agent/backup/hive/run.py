@@ -86,8 +86,9 @@ class HiveBackup:
                     continue
                 if unreachable is not None:
                     raise unreachable
-                # Before a service is held, or a dump fills the disk.
-                self.restic.check_opens()
+                if any(script.consistency != "none" or not script.volume for script in service.scripts):
+                    # Before the service is held, or a dump fills the disk; files alone are soon found to have no place.
+                    self.restic.check_opens()
                 generations.append(self._save(service, container, kind))
                 self._note(service.name, began, generations[-1], "")
             except (AgentError, OSError) as error:
