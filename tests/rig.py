@@ -31,6 +31,8 @@ from providers.base import Provider, Resource
 from providers.docker.api import engine
 from remote.ssh.ssh_files import SshFiles
 
+PATIENCE = 240.0
+"""Seconds for which tests wait for what takes a few: other tests may be at work on the same processors."""
 ROOT = Path(__file__).resolve().parents[1]
 CHECKOUT = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
 
@@ -183,7 +185,7 @@ def remove_labelled(site: str) -> None:
     """Remove every container, volume and network that carries a site's label, in that order."""
     from docker.errors import NotFound
 
-    with engine(timeout=120) as client:
+    with engine(timeout=300) as client:
         wanted = {"label": f"{SITE_LABEL}={site}"}
         for container in client.containers(all=True, filters=wanted):
             client.remove_container(container["Id"], force=True, v=True)
@@ -268,7 +270,7 @@ def _executed(container: str, script: str) -> "subprocess.CompletedProcess[str]"
     )
 
 
-def wait_until(condition: Callable[[], bool], what: str, timeout: float = 60) -> None:
+def wait_until(condition: Callable[[], bool], what: str, timeout: float = PATIENCE) -> None:
     """Wait until a condition holds; AssertionError at the end of the time."""
     deadline = time.monotonic() + timeout
     while True:

@@ -33,13 +33,13 @@ from tests.openstack import cloud as openstack_cloud
 from tests.vm import libvirt
 
 STAND_IN = make.ROOT / "tests" / "doubles" / "vagrant.py"
-LIMITS = [pytest.mark.integration, pytest.mark.timeout(300)]
+LIMITS = [pytest.mark.integration, pytest.mark.timeout(1200)]
 """For what makes real hosts: the host image may have to be made first."""
 
 VM_LIMITS = [pytest.mark.integration, pytest.mark.timeout(7200)]
 """For virtual machines by software emulation: minutes for each start, and a test may make several."""
 
-OPENSTACK_LIMITS = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(1200)]
+OPENSTACK_LIMITS = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(2400)]
 """For OpenStack: its services may have to be installed first."""
 
 OWNERS: dict[str, list[pytest.MarkDecorator]] = {

@@ -256,12 +256,12 @@ class DockerRig(Rig):
 
     def stop(self, name: str) -> None:
         """Stop the container, in order."""
-        with engine(timeout=120) as client:
+        with engine(timeout=240) as client:
             client.stop(self.container(name))
 
     def delete(self, name: str) -> None:
         """Remove the container, and not its volumes."""
-        with engine(timeout=120) as client:
+        with engine(timeout=240) as client:
             client.remove_container(self.container(name), force=True)
 
 

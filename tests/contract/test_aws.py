@@ -18,7 +18,7 @@ from tests.contract.second_checkout import second_checkout
 from tests.doubles.aws import cloud as aws_cloud
 from tests.doubles.aws.cloud import Cloud
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(1200)
 
 ONE: dict[str, Any] = {
     "number_of_hosts": 1,

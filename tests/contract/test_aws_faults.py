@@ -12,8 +12,9 @@ from remote.ssh.ssh_files import SshFiles
 from tests.contract import faults
 from tests.doubles.aws import cloud as aws_cloud
 from tests.doubles.aws.cloud import Cloud
+from tests.rig import PATIENCE
 
-pytestmark = [pytest.mark.full, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.full, pytest.mark.timeout(1200)]
 
 
 class AwsLife(faults.PlayedLife):
@@ -99,7 +100,7 @@ def test_a_process_that_is_killed(life: AwsLife, operation: str) -> None:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.close()
-        assert process.wait(60) == -9, sys.executable
+        assert process.wait(PATIENCE) == -9, sys.executable
 
     life.make()
     life.assert_whole()

@@ -21,7 +21,7 @@ from tests.contract.second_checkout import second_checkout
 from tests.doubles.azure import cloud as azure_cloud
 from tests.doubles.azure.server import OLD_TOKEN, Cloud
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(1200)
 
 
 class AzureLife(faults.PlayedLife):

@@ -22,7 +22,7 @@ from tests.contract.rigs import DockerRig
 
 MIRROR = "http://deb.debian.org:80/debian"
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ class TestHost:
             systemctl enable -q docker
             """,
         )
-        with engine(timeout=120) as client:
+        with engine(timeout=240) as client:
             client.restart(up.container("hive0"))
 
         make.wait_until(lambda: log_in(before, up.files.key, "sudo -n true").worked, "ssh after the restart")
@@ -128,7 +128,7 @@ class TestHost:
         """Frozen, it would go on where it was: it is killed. However it starts, its boot takes the old swarm away."""
         name, provider = up.container("hive0"), up.provider()
         make.run_in(name, "mkdir -p /var/lib/docker/swarm/raft && touch /var/lib/docker/kept")
-        subprocess.run(["docker", "pause", name], check=True, capture_output=True, timeout=60)
+        subprocess.run(["docker", "pause", name], check=True, capture_output=True, timeout=240)
         for _ in range(2):
             provider.fence("hive0", make.quiet)
             provider.forget_swarm("hive0", make.quiet)
@@ -137,7 +137,7 @@ class TestHost:
         state = ["docker", "inspect", "-f", "{{.State.Status}}", name]
         assert subprocess.run(state, check=True, capture_output=True, text=True).stdout.strip() == "exited"
 
-        subprocess.run(["docker", "start", name], check=True, capture_output=True, timeout=60)
+        subprocess.run(["docker", "start", name], check=True, capture_output=True, timeout=240)
         make.ensure_host(up.provider(), "hive0")
         assert make.run_in(
             name, "cd /var/lib/docker; ls -d swarm kept skep-forget-swarm 2>/dev/null || :"
@@ -145,7 +145,7 @@ class TestHost:
         # Of a host that runs nothing is taken away: its engine may be at work.
         make.run_in(name, "mkdir -p /var/lib/docker/swarm/raft")
         provider.forget_swarm("hive0", make.quiet)
-        subprocess.run(["docker", "restart", name], check=True, capture_output=True, timeout=90)
+        subprocess.run(["docker", "restart", name], check=True, capture_output=True, timeout=240)
         make.ensure_host(up.provider(), "hive0")
         assert make.run_in(name, "cd /var/lib/docker; ls -d swarm").split() == ["swarm"]
         make.run_in(name, "rm -r /var/lib/docker/swarm /var/lib/docker/kept")
@@ -159,7 +159,7 @@ class TestHost:
             record = make.ensure_all(provider)["hive0"]
             assert isinstance(record, HostRecord)
             assert (record.ssh_host, record.address) == ("127.0.0.1", stage.hosts[0].address)
-            with engine(timeout=120) as client:
+            with engine(timeout=240) as client:
                 client.restart(record.id)
             again = make.ensure_host(provider, "hive0")
 
@@ -298,7 +298,7 @@ class TestNetwork:
     def test_a_network_that_was_removed_is_made_again_under_its_hosts(self, up: DockerRig) -> None:
         """Hosts that were stopped while their network was pruned are put into the new one, as the same hosts."""
         before = make.ensure_host(up.provider(), "hive0")
-        with engine(timeout=120) as client:
+        with engine(timeout=240) as client:
             for container in containers(up):
                 client.stop(container)
             client.remove_network(up.provider().found()["network"].id)

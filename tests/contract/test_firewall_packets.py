@@ -22,7 +22,7 @@ from tests.namespaces import Namespaces
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(1200),
     pytest.mark.skipif(
         os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("iptables"),
         reason="network namespaces are root's, and need iproute2 and iptables",
@@ -88,7 +88,7 @@ class Lan:
     def run(self, short: str, *words: str, check: bool = True) -> str:
         """Run a command in a namespace, and return its output."""
         command = self.namespaces.command(short, *words)
-        return subprocess.run(command, check=check, capture_output=True, text=True, timeout=30).stdout
+        return subprocess.run(command, check=check, capture_output=True, text=True, timeout=240).stdout
 
     def make(self) -> None:
         """Make the namespaces and the lines between them."""
@@ -197,7 +197,7 @@ class Lan:
         stage = Stage(site, "private", site.stages["private"])
         script = firewall_script(stage, stage.host("hive0")).replace("mkdir -p /run/sshd\n", "")
         command = self.namespaces.command("host", "sh", "-s", order)
-        subprocess.run(command, input=script.encode(), check=True, capture_output=True, timeout=30)
+        subprocess.run(command, input=script.encode(), check=True, capture_output=True, timeout=240)
 
 
 @pytest.fixture

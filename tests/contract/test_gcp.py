@@ -24,7 +24,7 @@ from tests.doubles.gcp import cloud as gcp_cloud
 from tests.doubles.gcp.published import RefusedError, understood
 from tests.doubles.gcp.server import Google
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(1200)
 
 
 class GcpLife(faults.PlayedLife):

@@ -27,7 +27,7 @@ from remote.ssh.ssh_files import SshFiles
 from tests import rig as make
 from tests.contract.rigs import PreparedRig
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 NETWORK = types.InstallNetwork(interface="ens3", gateway="192.0.2.1", nameservers=["192.0.2.2"])
 MACS = {f"hive{n}": types.InstallHost(mac=f"52:54:00:00:00:0{n}") for n in range(2)}
 
@@ -320,7 +320,7 @@ def free_port() -> int:
 
 def ask(port: int, path: str) -> bytes:
     """Return a served file; nothing where it is not there."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=240)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()

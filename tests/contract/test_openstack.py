@@ -20,7 +20,7 @@ from tests.contract import faults
 from tests.contract.rigs import CloudRig
 from tests.openstack import cloud
 
-pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(2400)]
 
 
 class OpenStackLife(faults.Life):

@@ -17,7 +17,7 @@ from remote.ssh.login import log_in
 from tests import rig as make
 from tests.contract.rigs import PreparedRig
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ class TestEnsure:
 
         def race(_: int) -> dict[str, Record]:
             provider = rig.provider()
-            barrier.wait(timeout=30)
+            barrier.wait(timeout=240)
             return make.ensure_all(provider)
 
         with ThreadPoolExecutor(racers) as pool:

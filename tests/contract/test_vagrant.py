@@ -59,7 +59,7 @@ def validated(provider: VagrantProvider, backend: str) -> str:
     provider._hosts.write_files()
     words = ["vagrant", "validate", *(["--ignore-provider"] if backend == "virtualbox" else [])]
     done = subprocess.run(
-        words, cwd=provider._machines.directory, capture_output=True, text=True, check=False, timeout=60
+        words, cwd=provider._machines.directory, capture_output=True, text=True, check=False, timeout=240
     )
     assert (done.returncode == 0) == ("validated successfully" in done.stdout)
     return done.stderr

@@ -15,7 +15,7 @@ from tests.namespaces import Namespaces
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(1200),
     pytest.mark.skipif(
         os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("iptables"),
         reason="network namespaces are root's, and need iproute2 and iptables",
@@ -42,7 +42,7 @@ class Lan:
     def on(self, short: str, script: str) -> str:
         """Run a shell script in a namespace, and return its output."""
         words = self.namespaces.command(short, "sh", "-eu")
-        done = subprocess.run(words, input=script, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(words, input=script, capture_output=True, text=True, timeout=240, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -62,7 +62,7 @@ class Lan:
             """,
         )
         self.namespaces.start("lan", sys.executable, "-c", ANSWER)
-        rig.wait_until(lambda: ":53 " in self.on("lan", "ss -Hlnu"), "the name server to listen", 20)
+        rig.wait_until(lambda: ":53 " in self.on("lan", "ss -Hlnu"), "the name server to listen")
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_a_killed_tests_namespaces_go_before_the_next() -> None:
             processes = _inside(theirs)
         finally:
             other.kill()
-            other.wait(10)
+            other.wait(rig.PATIENCE)
         try:
             own.add("a")
             assert not named.exists()

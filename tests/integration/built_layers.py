@@ -72,11 +72,11 @@ def building(directory: Path, address: str, busybox: Path, line: str) -> Iterato
     process = subprocess.Popen([str(word) for word in words], cwd=_ROOT)
     log = directory / LOG
     try:
-        rig.wait_until(lambda: log.exists() and line in log.read_text(), f"{line!r} in {log}", 60)
+        rig.wait_until(lambda: log.exists() and line in log.read_text(), f"{line!r} in {log}")
         yield process
     finally:
         process.kill()
-        process.wait(20)
+        process.wait(rig.PATIENCE)
 
 
 def main() -> None:

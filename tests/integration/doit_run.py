@@ -13,7 +13,7 @@ from tests import rig
 
 DOIT = Path(os.environ.get("SKEP_DOIT") or Path(sys.executable).with_name("doit"))
 """The doit of this checkout."""
-RUN_TIMEOUT = 240.0
+RUN_TIMEOUT = 600.0
 
 _FINISHED = re.compile(r"^([a-z_]+:\S+) +(?:\S+ +)?[\d.]+ s(?:  (.*))?$", re.MULTILINE)
 _NOTHING = re.compile(
@@ -136,7 +136,7 @@ class Running:
         self.process.wait()
         return alive
 
-    def wait_for(self, condition: Callable[[], bool], what: str, timeout: float = 90) -> None:
+    def wait_for(self, condition: Callable[[], bool], what: str, timeout: float = RUN_TIMEOUT) -> None:
         """Wait until a condition holds while it runs; AssertionError if it ends before."""
 
         def holds() -> bool:

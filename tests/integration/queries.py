@@ -8,7 +8,7 @@ from typing import Any
 
 A, SOA = 1, 6
 REFUSED = 5
-TIMEOUT = 5.0
+TIMEOUT = 15.0
 
 
 def dns(address: str, name: str, kind: int = A, *, tcp: bool = False) -> list[str]:
@@ -41,7 +41,7 @@ def dns(address: str, name: str, kind: int = A, *, tcp: bool = False) -> list[st
 
 
 def http_get(
-    address: str, path: str, *, method: str = "GET", port: int = 80, timeout: float = 10
+    address: str, path: str, *, method: str = "GET", port: int = 80, timeout: float = 60
 ) -> tuple[int, str]:
     """Ask a web server, and return its status and text; OSError if it does not answer."""
     client = http.client.HTTPConnection(address, port, timeout=timeout)

@@ -58,11 +58,11 @@ def registry(directory: Path, program: Path) -> Iterator[str]:
             with socket.socket() as client:
                 return client.connect_ex((host, int(port))) == 0
 
-        rig.wait_until(answers, f"the registry at {address} to answer", 20)
+        rig.wait_until(answers, f"the registry at {address} to answer")
         yield address
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(rig.PATIENCE)
 
 
 class RealEngine(EngineDouble):

@@ -17,7 +17,7 @@ from model.site_file.load import parse_site
 from model.stage import Stage
 from tests import debian
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 SITE: dict[str, Any] = {
     "site": "example",

@@ -20,7 +20,7 @@ import pytest
 from tests import rig
 from tests.debian import busybox_root, install, unpacked
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 PRELUDE = """
 import sys

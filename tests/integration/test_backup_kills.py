@@ -16,7 +16,7 @@ from agent.backup.repository import repositories
 from tests.integration.test_backup_repositories import Place, place
 
 __all__ = ["place"]
-pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(1800)]
 _KILLED = """
 import json, os, signal, sys, threading, time
 from pathlib import Path

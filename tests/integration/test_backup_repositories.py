@@ -31,7 +31,7 @@ from agent.errors import AgentError
 from agent.output import Output
 from tests.debian import install
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 DAY = 86_400
 
 

@@ -22,7 +22,7 @@ from agent.errors import AgentError
 from tests import rig
 from tests.debian import install
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 BIG = 60 << 20
 """Bytes that take a while to be pushed."""
 
@@ -63,7 +63,7 @@ class Server:
         ]
         env = {**os.environ, "RCLONE_CONFIG": "/dev/null"}
         self.process = subprocess.Popen(words, env=env, stderr=subprocess.DEVNULL)
-        rig.wait_until(self.answers, "the server to answer", 30)
+        rig.wait_until(self.answers, "the server to answer")
 
     def answers(self) -> bool:
         """Return whether it takes connections."""

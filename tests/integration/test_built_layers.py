@@ -19,7 +19,7 @@ from tests.integration.built_layers import building, files, large_world, one_ima
 from tests.integration.real_engine import RealBench, containers, registry, remove_all
 from tests.integration.test_image_histories import _shell
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 OWN = """\
 mkdir -p /own /real
 echo old >/own/replaced
@@ -116,7 +116,7 @@ def test_killed_while_a_layer_is_pushed(tmp_path: Path, programs: Path, bench: R
     assert bench.build(world) is None
 
     assert [view for view in bench.engine.ran if b"urandom" in view[0]["setup.sh"][2]] == []
-    rig.wait_until(lambda: containers(bench.client) == [], "the build containers to be gone", 30)
+    rig.wait_until(lambda: containers(bench.client) == [], "the build containers to be gone")
     reference = bench.reference("web")
     layers = layers_in_registry(tmp_path)
     assert len(layers) == (1 if line.startswith("pushed") else len(layers))

@@ -22,7 +22,7 @@ from tests.doubles.gcp import server as gcp_server
 from tests.integration.site import Site
 from tests.openstack import cloud as openstack_cloud
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 PURPOSE = "oncloud"
 TOML = """\

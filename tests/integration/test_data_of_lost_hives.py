@@ -9,10 +9,10 @@ import pytest
 from tests import rig
 from tests.integration.site import Site, replaced
 
-pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(1800)]
 
 PURPOSE = "lost-data"
-RUN = 400.0
+RUN = 900.0
 """Seconds that a run may take which makes hosts."""
 TOML = """\
 site = "{name}"
@@ -61,7 +61,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             made.run(timeout=RUN).well()
             yield made
         finally:
-            made.run("destroy", f"confirm={made.name}", "volumes=all", timeout=120)
+            made.run("destroy", f"confirm={made.name}", "volumes=all")
 
 
 def inside(site: Site, host: str, script: str) -> str:

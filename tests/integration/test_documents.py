@@ -22,7 +22,7 @@ from docs.picture import PICTURE
 from tests import pages, rig
 from tests.pages import MYSITE, Command
 
-pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(1800)]
 
 README, LAST = "README.md", "docs/commands.md"
 """The page that makes the site, and the one that ends with its removal."""
@@ -332,7 +332,7 @@ def test_readme_makes_a_site(reader: Reader) -> None:
     text = reader.of_readme
 
     address = next(word for word in text.split() if word.startswith("http://"))
-    with urllib.request.urlopen(address, timeout=30) as answer:
+    with urllib.request.urlopen(address, timeout=240) as answer:
         assert f"<h1>Hello from {reader.name}</h1>" in answer.read().decode()
     tasks = re.compile(r"^([a-z_]+:[\w.\-]+) ", re.MULTILINE)
     picture = re.sub("<[^>]+>", "\n", PICTURE.read_text()).replace("&#160;", " ")

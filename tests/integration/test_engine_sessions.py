@@ -23,7 +23,7 @@ from tasks.operate.one_off import HOLDER
 from tasks.operate.service_logs import after_time
 from tests import debian, rig
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 SOCKET = Path("/var/run/docker.sock")
 IMAGE = f"skep-test-{rig.CHECKOUT}/sessions"
 LABEL = f"skep-test-{rig.CHECKOUT}-sessions"
@@ -172,7 +172,7 @@ class TestContainer:
         container.reload()
         assert container.status == "running"
 
-        assert container.wait(timeout=30)["StatusCode"] == 0
+        assert container.wait(timeout=240)["StatusCode"] == 0
 
     def test_one_that_has_ended_already(self, make: Make) -> None:
         """Its output and its status are there still, and nothing waits for a start of it."""

@@ -8,10 +8,10 @@ import pytest
 from tests import rig
 from tests.integration.site import Site
 
-pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(1800)]
 
 PURPOSE = "smaller"
-RUN = 400.0
+RUN = 900.0
 """Seconds that a run may take which makes a base, or moves the registry."""
 TOML = """\
 site = "{name}"
@@ -40,7 +40,7 @@ def three(tmp_path: Path) -> Iterator[Site]:
             site.run(timeout=RUN).well()
             yield site
         finally:
-            site.run("destroy", f"confirm={site.name}", "volumes=all", timeout=120)
+            site.run("destroy", f"confirm={site.name}", "volumes=all")
 
 
 def test_host_that_left_goes_by_prune(three: Site) -> None:

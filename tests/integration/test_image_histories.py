@@ -63,7 +63,7 @@ def benches(
             remove_all(client, one, two)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("seed", range(histories()))
 def test_a_history_on_a_real_engine(
     seed: int, benches: tuple[RealBench, RealBench], monkeypatch: pytest.MonkeyPatch
@@ -113,7 +113,7 @@ def _shell(script: str) -> str:
     return done.stdout
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1800)
 def test_old_versions_go_and_the_rest_stays_whole(
     tmp_path: Path, programs: Path, client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

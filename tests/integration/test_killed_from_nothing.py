@@ -9,7 +9,7 @@ import pytest
 from tests import rig
 from tests.integration.site import Site
 
-pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(1800)]
 
 PURPOSE = "nothing"
 TOML = """\
@@ -37,7 +37,7 @@ def small(tmp_path: Path) -> Iterator[Site]:
         try:
             yield site
         finally:
-            site.run("destroy", f"confirm={site.name}", "volumes=all", timeout=120)
+            site.run("destroy", f"confirm={site.name}", "volumes=all")
 
 
 def test_killed_three_times_from_nothing(small: Site) -> None:
@@ -48,7 +48,7 @@ def test_killed_three_times_from_nothing(small: Site) -> None:
     finished: set[str] = set()
     for moment, now in MOMENTS.items():
         with small.start() as running:
-            running.wait_for(lambda now=now: now(small), moment, 120)  # type: ignore[misc]
+            running.wait_for(lambda now=now: now(small), moment)  # type: ignore[misc]
             running.kill()
         traces = small.state / "traces"
         done = {f"{path.parent.name}:{path.stem}" for path in traces.glob("*/*.json")}

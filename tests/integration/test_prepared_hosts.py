@@ -21,7 +21,7 @@ from tests.integration.site import Site
 
 PURPOSE = "onprepared"
 HOSTS = ("hive0", "hive1")
-RUN = 600.0
+RUN = 900.0
 """Seconds that a run may take."""
 SIZE = 1400
 """Bytes of the largest packet in their network."""
@@ -158,7 +158,7 @@ def packets_fit(hosts: PreparedRig) -> None:
 
 @pytest.mark.integration
 @pytest.mark.full
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_all_seven_phases_on_prepared_hosts(hosts: PreparedRig, tmp_path: Path) -> None:
     """From a root password to answered queries; again it does nothing; destroy removes all of skep's.
 
@@ -170,7 +170,7 @@ def test_all_seven_phases_on_prepared_hosts(hosts: PreparedRig, tmp_path: Path) 
     first = site.run(timeout=RUN).well()
     assert "takes packets of" not in first.text
     # The name server sees its schema a second after it was loaded.
-    rig.wait_until(lambda: answers(address) == ["192.0.2.10"], "the name server to answer", 30)
+    rig.wait_until(lambda: answers(address) == ["192.0.2.10"], "the name server to answer")
 
     packets_fit(hosts)
     assert f"packets of {SIZE} bytes arrive between hive0, hive1" in "".join(
@@ -193,12 +193,12 @@ def test_all_seven_phases_on_prepared_hosts(hosts: PreparedRig, tmp_path: Path) 
         assert (done.status, said in done.text) == (0, True), done.text
 
     # By Debian 12's Prometheus and rsyslog: both hosts are looked at, and what services say is kept.
-    rig.wait_until(lambda: looked_at(hosts) == {"engine": 2, "node": 2}, "Prometheus to see both hosts", 60)
+    rig.wait_until(lambda: looked_at(hosts) == {"engine": 2, "node": 2}, "Prometheus to see both hosts")
 
     def is_kept() -> bool:
         return "powerdns" in site.run("logs", "powerdns", "central=yes").text
 
-    rig.wait_until(is_kept, "a line of a service to be kept", 60)
+    rig.wait_until(is_kept, "a line of a service to be kept")
 
     ended = site.run("destroy", f"confirm={site.name}", "volumes=all", timeout=RUN)
     assert ended.status == 0, ended.text

@@ -10,7 +10,7 @@ from tests import rig
 from tests.contract.rigs import DockerRig, PreparedRig
 from tests.integration.site import Site
 
-pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(1800)]
 
 PURPOSE = "replaced"
 HOSTS = ("hive0", "hive1", "hive2")

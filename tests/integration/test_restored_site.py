@@ -19,7 +19,7 @@ from tests.integration.typed import typed
 pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(1800)]
 
 PURPOSE, AWAY = "restored", "restored-from"
-RUN = 600.0
+RUN = 900.0
 """Seconds that a run may take which makes everything."""
 TOML = """\
 site = "{name}"

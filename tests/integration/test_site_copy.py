@@ -15,7 +15,7 @@ from remote.backup.copied_generations import copied_generations, newest
 from remote.backup.site_copy import KEY_VARIABLE, SiteCopy
 from tests.debian import install
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 _KEY = "key of the copy"
 
 

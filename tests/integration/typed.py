@@ -13,10 +13,11 @@ from fcntl import ioctl
 from struct import pack
 from typing import Self
 
+from tests import rig
 from tests.integration.doit_run import DOIT
 from tests.integration.site import Site
 
-TIMEOUT = 60.0
+TIMEOUT = rig.PATIENCE
 
 
 def typed(
@@ -59,7 +60,7 @@ def held(site: Site, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
                 try:
-                    process.wait(20)
+                    process.wait(TIMEOUT)
                 except subprocess.TimeoutExpired:
                     process.kill()
                     raise
@@ -100,7 +101,7 @@ class Screen:
         os.close(self._ours)
         if self.process.poll() is None:
             try:
-                self.process.wait(20)
+                self.process.wait(TIMEOUT)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

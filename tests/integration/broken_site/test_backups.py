@@ -11,7 +11,7 @@ from tests.integration.example_site.example import HIVES, REPOSITORY, Example
 from tests.integration.example_site.zone_rows import add_row, generations, made, resolves, restored, rows
 from tests.integration.typed import typed
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 DUMP = 'backup_command = "'
 HELD = f"{DUMP}touch /tmp/begun; until test -e /tmp/go; do sleep 0.1; done; "
@@ -221,7 +221,7 @@ def test_killed_while_the_database_is_paused(zone: Example, whose: str) -> None:
             f"{PAUSED}{begin}\nuntil [ $(paused) = true ]; do sleep 0.02; done\n{kill}",
         )
         rig.wait_until(
-            lambda: zone.on("hive0", f"{PAUSED}paused").strip() == "false", "the database to run on", 20
+            lambda: zone.on("hive0", f"{PAUSED}paused").strip() == "false", "the database to run on", 60
         )
         assert generations(zone)[-3:] == before[-3:]  # older ones may go, as `keep` says
         identity = made(zone)

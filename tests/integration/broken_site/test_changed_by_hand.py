@@ -5,7 +5,7 @@ import pytest
 from tests import rig
 from tests.integration.example_site.example import Example
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 
 def test_host_paused(site: Example) -> None:

@@ -19,7 +19,7 @@ from tests.integration.example_site.example import REPOSITORY, Example
 from tests.integration.example_site.zone_rows import add_row, generations, made, resolves, restored, rows
 from tests.integration.typed import typed
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 COPY = """\
 [[backup.copies]]

@@ -6,7 +6,7 @@ import pytest
 
 from tests.integration.example_site.example import REGISTRY, REPOSITORY, Example
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 
 def test_role_that_fails(site: Example) -> None:

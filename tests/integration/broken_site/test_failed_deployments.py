@@ -8,7 +8,7 @@ from tests import rig
 from tests.integration import queries
 from tests.integration.example_site.example import Example
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 
 def test_services_that_can_not_run(site: Example) -> None:

@@ -13,7 +13,7 @@ from tests import rig
 from tests.integration.example_site.example import Example
 from tests.integration.typed import held, typed, words
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 PATIENT = 20.0
 """Seconds within which each command has said which host does not answer."""
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.integration.example_site.example import HOSTS, REPOSITORY, ZONE_ADDRESS, Example
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 CHRONY = {f"setup_hosts:{host}.chrony" for host in HOSTS}
 IMAGE, SERVICE = "build_images:proxy", "deploy_services:proxy"
@@ -69,7 +69,7 @@ def test_killed_during(site: Example, moment: str) -> None:
         for task in work:
             site.forget_log(task)
         with site.start(*words) as running:
-            running.wait_for(lambda: now(site), moment, 60)
+            running.wait_for(lambda: now(site), moment)
             assert running.kill()
         # After a killed build others of the repository host look whether theirs is there.
         assert site.redone(site.run(*words).well()) <= work

@@ -9,7 +9,7 @@ from tests import rig
 from tests.integration import queries
 from tests.integration.example_site.example import HIVES, REPOSITORY, ZONE, ZONE_ADDRESS, Example
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 
 def test_state_deleted(site: Example) -> None:
@@ -88,7 +88,7 @@ def test_leader_and_repository_killed_during_a_deployment(site: Example) -> None
         before = site.everywhere(others, running_now.format("powerdns"))
         assert all(before.values())
         killed = [site.container(host) for host in (lead, REPOSITORY)]
-        subprocess.run(["docker", "kill", *killed], check=True, capture_output=True, timeout=90)
+        subprocess.run(["docker", "kill", *killed], check=True, capture_output=True, timeout=240)
         assert "Traceback" not in running.wait().text
         assert site.everywhere(others, running_now.format("powerdns")) == before
         ran = site.settle()
@@ -116,11 +116,11 @@ def test_host_deleted(site: Example) -> None:
 def delete(site: Example, host: str) -> None:
     """Delete a host with its volumes."""
     name = site.container(host)
-    subprocess.run(["docker", "rm", "-f", "-v", name], check=True, capture_output=True, timeout=90)
+    subprocess.run(["docker", "rm", "-f", "-v", name], check=True, capture_output=True, timeout=240)
     subprocess.run(
         ["docker", "volume", "rm", f"{name}.docker", f"{name}.containerd"],
         check=True,
         capture_output=True,
-        timeout=90,
+        timeout=240,
     )
     assert f"container /{name}" not in rig.labelled(site.name)

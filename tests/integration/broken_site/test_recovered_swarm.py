@@ -7,7 +7,7 @@ import pytest
 from tests import rig
 from tests.integration.example_site.example import HIVES, Example
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 STATE = "docker info -f '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}'"
 RUNNING = "docker ps -q -f label=com.docker.swarm.service.id"
@@ -23,13 +23,13 @@ systemctl start docker.service
 
 def docker(*words: str) -> None:
     """Do something to hosts from outside."""
-    subprocess.run(["docker", *words], check=True, capture_output=True, timeout=120)
+    subprocess.run(["docker", *words], check=True, capture_output=True)
 
 
 def status_of(site: Example, host: str) -> str:
     """Return the state of a host's container."""
     words = ["docker", "inspect", "-f", "{{.State.Status}}", site.container(host)]
-    return subprocess.run(words, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def kill_when(site: Example, said: str, *words: str) -> None:
@@ -128,7 +128,7 @@ def test_the_survivor_freezes(site: Example) -> None:
         rig.wait_until(lambda host=host: engine_is_up(site, host), f"{host}'s engine")  # type: ignore[misc]
     site.everywhere(("hive0", "hive1"), BRING_OLD_BACK)
     leaders = "docker node ls --format '{{.ManagerStatus}}' 2>/dev/null || :"
-    rig.wait_until(lambda: "Leader" in site.on("hive0", leaders), "the old managers to elect a leader", 90)
+    rig.wait_until(lambda: "Leader" in site.on("hive0", leaders), "the old managers to elect a leader")
     again = site.run(*recovery(site, "hive0"))
     assert again.status == 1, again.text
     assert "was fenced, and is back with a leader that its old swarm has elected" in again.text

@@ -12,7 +12,7 @@ from tests import rig
 from tests.integration.example_site.example import HIVES, QUICK, REGISTRY, REPOSITORY, Example
 from tests.integration.example_site.zone_rows import add_row, made, remove_rows, resolves, rows
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 SPARE = f'[services.spare]\nreplicas = 3\nentrypoint = ["sleep", "1000000"]{QUICK}[networks.dns]\n'
 

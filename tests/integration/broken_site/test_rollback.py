@@ -12,7 +12,7 @@ from tests import rig
 from tests.integration.doit_run import Running
 from tests.integration.example_site.example import HIVES, QUICK, Example
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 UPDATES = f"""
 [services.first]

@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.example_site.example import Example
 
-pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(1800)]
 
 HOST = "hive2"
 _PREPARE = """

@@ -21,7 +21,7 @@ HOSTS = (*HIVES, REPOSITORY)
 SERVICES = {"pdnsdb": 1, "powerdns": 3, "proxy": 1}
 ZONE, ZONE_ADDRESS = "example.test", "192.0.2.10"
 REGISTRY = "/var/lib/docker-registry"
-HEALS = 180
+HEALS = 400
 """Seconds within which an overlay network is whole again: engines look for each other once a minute after an outage."""
 QUICK = """
 image = "proxy"

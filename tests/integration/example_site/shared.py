@@ -10,7 +10,7 @@ import pytest
 from tests import rig
 from tests.integration.example_site.example import HOSTS, Example
 
-BUILD_TIMEOUT = 900.0
+BUILD_TIMEOUT = 1500.0
 FAILED = pytest.StashKey[bool]()
 """Whether a test failed, kept in its item's stash for its fixtures (tests/integration/conftest.py)."""
 
@@ -48,7 +48,7 @@ def built_example(directory: Path, purpose: str) -> Iterator[Example]:
         finally:
             _unpause(site)
             # In order while doit can: it also ends the ssh connections. What it leaves goes by label.
-            site.run("destroy", f"confirm={site.name}", "volumes=all", timeout=120)
+            site.run("destroy", f"confirm={site.name}", "volumes=all")
 
 
 @contextmanager

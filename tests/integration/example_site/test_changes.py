@@ -8,7 +8,7 @@ import pytest
 from tests.integration import queries
 from tests.integration.example_site.example import HIVES, HOSTS, ZONE, ZONE_ADDRESS, Example
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 ENVIRONMENT = 'SITE_NAME = "example"'
 

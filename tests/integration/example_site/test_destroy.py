@@ -9,14 +9,14 @@ from remote.ssh.ssh_files import socket_directory
 from tests import rig
 from tests.integration.example_site.example import Example
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 
 def test_destroy_wants_the_name(site: Example) -> None:
     """Without the site's name, or with another's, nothing is removed, and the message has the words to type."""
     before = site.identity()
     for words in ((), ("confirm=example",), ("confirm=yes", "volumes=all")):
-        text = site.run("destroy", *words, timeout=60).failed()
+        text = site.run("destroy", *words).failed()
         assert f"confirm={site.name}" in text, text
     assert before == site.identity()
     assert site.run().did_nothing
@@ -25,7 +25,7 @@ def test_destroy_wants_the_name(site: Example) -> None:
 def test_destroy_leaves_nothing(site: Example) -> None:
     """Nothing carries the site's label any more; the ssh connections, their sockets and the records are gone."""
     sockets = socket_directory(site.state)
-    ended = site.run("destroy", f"confirm={site.name}", "volumes=all", timeout=200)
+    ended = site.run("destroy", f"confirm={site.name}", "volumes=all")
     assert ended.status == 0, ended.text
     assert rig.labelled(site.name) == []
     assert not sockets.exists() or not list(sockets.iterdir())

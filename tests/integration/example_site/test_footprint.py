@@ -4,7 +4,7 @@ import pytest
 
 from tests.integration.example_site.example import Example
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 MEMORY = 150 * 1024
 """KiB that doit may use at most."""

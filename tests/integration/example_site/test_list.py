@@ -7,7 +7,7 @@ import pytest
 
 from tests.integration.example_site.example import Example
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 # Refuses to connect or to start a program, and notes that it was tried, even where the error is swallowed.
 _REFUSING = """
@@ -34,7 +34,7 @@ def test_list_opens_no_connection(site: Example, tmp_path: Path) -> None:
         PATH=str(tmp_path / "bin"),
         DOCKER_HOST=f"unix://{tmp_path}/none",
         HOME=str(tmp_path),
-        timeout=30,
+        timeout=240,
     )
     assert ended.status == 0, ended.text
     assert not attempts.exists(), attempts.read_text()

@@ -6,7 +6,7 @@ import pytest
 
 from tests.integration.example_site.example import REPOSITORY, Example
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 
 def test_second_run_does_nothing(site: Example) -> None:

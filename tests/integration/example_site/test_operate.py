@@ -18,7 +18,7 @@ from tests.integration import queries
 from tests.integration.example_site.example import HIVES, QUICK, REPOSITORY, SERVICES, Example
 from tests.integration.typed import Screen, held, typed, words
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 UNCHECKED = QUICK.replace("healthcheck", "# healthcheck")
 MORE = f"""
 [bases.bare]
@@ -115,13 +115,13 @@ def test_restart(site: Example) -> None:
             assert restart.stdout.readline() == b"pair: its tasks are replaced\n"
             assert typed(site, "status").returncode in {0, 2}
             assert restart.poll() is None
-            assert restart.wait(60) == 0
+            assert restart.wait(rig.PATIENCE) == 0
         assert follow.stdout is not None
         read = islice(iter(follow.stdout.readline, b""), 500)
         first = next((i for i, line in enumerate(read) if b"| line 1 of " in line), 0)
         assert first > 2, "no line of the new task behind those of the old ones"
         follow.send_signal(signal.SIGINT)
-        assert follow.wait(20) == 0
+        assert follow.wait(rig.PATIENCE) == 0
     status, text = words(typed(site, "status", "pair"))
     assert status == 0
     rows = [re.split(r" {2,}", line)[:2] for line in text.splitlines()[1:]]
@@ -166,12 +166,12 @@ def test_a_signal_reaches_the_command(site: Example) -> None:
         assert command.stdout is not None
         assert command.stdout.readline() == b"ready\n"
         command.send_signal(signal.SIGINT)
-        assert (command.stdout.read(), command.wait(20)) == (b"caught\n", 9)
+        assert (command.stdout.read(), command.wait(rig.PATIENCE)) == (b"caught\n", 9)
     with held(site, "exec", "pair", "task=1", "--", "sh", "-c", "while :; do echo endless; done") as command:
         assert command.stdout is not None
         command.stdout.readline()
         command.stdout.close()
-        assert command.wait(20) == 141
+        assert command.wait(rig.PATIENCE) == 141
     left = typed(site, "exec", "pair", "task=1", "--", "sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
     assert b"echo endless;" not in left.stdout
 
@@ -320,16 +320,16 @@ def test_forward(site: Example) -> None:
         assert tunnel.stdout.readline().startswith(f"{LOCAL}:{port} is port 80 of proxy.1 on ".encode())
         assert queries.http_get(LOCAL, "/healthz", port=port) == (200, "ok\n")
         tunnel.send_signal(signal.SIGINT)
-        assert tunnel.wait(20) == 0
+        assert tunnel.wait(rig.PATIENCE) == 0
     with held(site, "forward", "pdnsdb", f"{port}:3306") as tunnel:
         assert tunnel.stdout is not None
         tunnel.stdout.readline()
-        with socket.create_connection((LOCAL, port), timeout=20) as client:
+        with socket.create_connection((LOCAL, port), timeout=240) as client:
             assert b"MariaDB" in client.recv(100)
     with held(site, "forward", REPOSITORY, f"{port}:22") as tunnel:
         assert tunnel.stdout is not None
         tunnel.stdout.readline()
-        with socket.create_connection((LOCAL, port), timeout=20) as client:
+        with socket.create_connection((LOCAL, port), timeout=240) as client:
             assert client.recv(100).startswith(b"SSH-2.0")
 
 
@@ -373,7 +373,7 @@ def test_a_one_off_task(site: Example) -> None:
         assert console.stdout is not None
         assert console.stdout.readline() == b"ready\n"
         console.send_signal(signal.SIGTERM)
-        assert console.wait(30) == 143
+        assert console.wait(rig.PATIENCE) == 143
     assert site.on("hive0", "docker service ls | grep -e -run- || true") == ""
     with held(site, "run", "pair", "--", "sh", "-c", "echo ready; exec sleep 1000") as console:
         assert console.stdout is not None

@@ -4,7 +4,7 @@ import pytest
 
 from tests.integration.example_site.example import HOSTS, Example
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 
 def test_service_added_and_pruned(site: Example) -> None:

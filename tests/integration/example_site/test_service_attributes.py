@@ -15,7 +15,7 @@ from tests.integration.example_site.example import (
 from tests.integration.example_site.leaks import Processes, own_secrets, places_that_show
 from tests.integration.typed import typed, words
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 ATTRIBUTES = f"""
 [services.many]
@@ -328,6 +328,6 @@ def test_standalone(site: Example) -> None:
         site.on("hive0", "docker service scale --detach whole=0")
         ends = f"docker events --since 5m --until 0s -f container={container} -f event=die"
         died = f"{ends} --format '{{{{.Actor.Attributes.exitCode}}}}'"
-        rig.wait_until(lambda: bool(site.on(where, died).strip()), "the end of its container", 60)
+        rig.wait_until(lambda: bool(site.on(where, died).strip()), "the end of its container")
         # It would be 137 if it had been killed, after `stop_grace_period`.
         assert site.on(where, died).strip() == "0"

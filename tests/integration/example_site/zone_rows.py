@@ -60,7 +60,7 @@ def resolves(site: Example, expected: dict[str, list[str]]) -> None:
 
 def made(site: Example) -> str:
     """Make a generation of the database, and return its id."""
-    done = typed(site, "backup", "pdnsdb", timeout=300)
+    done = typed(site, "backup", "pdnsdb", timeout=900)
     assert done.returncode == 0, done.stderr.decode()
     found = re.match(r"pdnsdb: ([0-9a-f]{8}), ", done.stdout.decode())
     assert found is not None, done.stdout

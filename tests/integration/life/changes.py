@@ -46,7 +46,7 @@ class Change(ABC):
         """Remove what is no longer in site.toml, which must name some things."""
         listed = self.site.run("prune").text
         assert [word for word in named if word not in listed] == [], listed
-        ended = self.site.run("prune", f"confirm={self.site.name}", timeout=180)
+        ended = self.site.run("prune", f"confirm={self.site.name}")
         assert ended.status == 0, ended.text
 
     def _draw_hive(self, *, except_: str = "") -> str:
@@ -195,7 +195,7 @@ class _Outage(Change):
         self.stops = (self._draw_hive(),)
         words = [word.format(site=self.site.name) for word in self.blow]
         command = ["docker", *words, self.site.container(self.detail)]
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        subprocess.run(command, check=True, capture_output=True)
         time.sleep(self.chance.uniform(0, SILENCE))
 
 

@@ -73,15 +73,15 @@ def hold(site: LivedSite, change: Change, before: Snapshot, writer: Writer) -> N
     planned = site.run("plan")
     assert planned.status == 0, planned.text
     # On a machine with much other work managers may miss their leader's heartbeats, and elect another.
-    rig.wait_until(lambda: bool(site.on("hive0", f"{_NODES} 2>/dev/null || :")), "a leader of the swarm", 60)
+    rig.wait_until(lambda: bool(site.on("hive0", f"{_NODES} 2>/dev/null || :")), "a leader of the swarm")
     members = sorted(site.on("hive0", _NODES).splitlines())
     hives = {f"p-{hive}.{site.name}" for hive in site.shape.hives}
     assert {line.split()[0] for line in members} == hives, members
     assert len(members) == len(hives), members
     # After an election the leader learns by the next heartbeat that the former one follows it.
-    rig.wait_until(lambda: _are_managers(site), f"managers that are ready and reached, of {members}", 60)
-    rig.wait_until(lambda: _tasks(site) == TASKS, "the services' tasks to run, and no others", 60)
-    rig.wait_until(lambda: _lost(writer) is not None, "the database to answer", 60)
+    rig.wait_until(lambda: _are_managers(site), f"managers that are ready and reached, of {members}")
+    rig.wait_until(lambda: _tasks(site) == TASKS, "the services' tasks to run, and no others")
+    rig.wait_until(lambda: _lost(writer) is not None, "the database to answer")
     assert _lost(writer) == set(), "rows that were acknowledged are gone"
 
     after = snapshot(site)

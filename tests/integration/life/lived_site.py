@@ -17,7 +17,7 @@ from tests.integration.doit_run import Ended
 from tests.integration.site import Site
 
 PURPOSE = "history"
-RUN = 600.0
+RUN = 900.0
 """Seconds for a run that makes the site, or takes all of its hosts down."""
 MOST = 4
 """The most hosts that a history has."""
@@ -170,7 +170,7 @@ class LivedSite(Site):
         """Return whether this checkout's key logs in, over a connection of its own; the host may be another by now."""
         words = ["ssh", "-F", str(self.state / "ssh_config"), "-o", "ControlPath=none"]
         words += ["-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={os.devnull}", host, "true"]
-        return subprocess.run(words, capture_output=True, timeout=30, check=False).returncode == 0
+        return subprocess.run(words, capture_output=True, timeout=240, check=False).returncode == 0
 
     def hang_up(self) -> None:
         """End the shared connections of this checkout, which outlive their last use by a minute."""
@@ -184,7 +184,7 @@ class LivedSite(Site):
                 "-O",
                 "exit",
             ]
-            subprocess.run([*words, control.stem], capture_output=True, timeout=30, check=False)
+            subprocess.run([*words, control.stem], capture_output=True, timeout=240, check=False)
 
 
 def other_image() -> str:

@@ -63,7 +63,7 @@ def docker_site(directory: Path) -> Iterator[LivedSite]:
             made.run(timeout=RUN).well()
             yield made
         finally:
-            made.run("destroy", f"confirm={made.name}", "volumes=all", timeout=180)
+            made.run("destroy", f"confirm={made.name}", "volumes=all")
             remove_other_image(shape.cidr)
 
 

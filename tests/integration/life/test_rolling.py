@@ -12,10 +12,10 @@ from tests.integration.life.lived_site import SERVE
 from tests.integration.life.witnesses import Reader
 from tests.integration.site import Site
 
-pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(1800)]
 
 PURPOSE = "rolling"
-RUN = 600.0
+RUN = 900.0
 """Seconds for a run that makes the site, or takes all of its hosts down."""
 HIVES = ("hive0", "hive1", "hive2")
 TOML = """\
@@ -58,7 +58,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
             made.run(timeout=RUN).well()
             yield made
         finally:
-            made.run("destroy", f"confirm={made.name}", "volumes=all", timeout=120)
+            made.run("destroy", f"confirm={made.name}", "volumes=all")
 
 
 def test_all_hosts_go_one_after_the_other(site: Site) -> None:

@@ -12,7 +12,7 @@ from tests import rig
 
 INTERVAL = 0.2
 """Seconds between two requests."""
-REQUEST_TIMEOUT = 2.0
+REQUEST_TIMEOUT = 5.0
 ROW_TIMEOUT = 5.0
 _DB = "docker ps -q -f label=com.docker.swarm.service.name=db -f status=running | head -n 1"
 _CLIENT = "mariadb --no-defaults --socket=/run/mysqld/mysqld.sock --skip-column-names --batch --unbuffered"
@@ -113,7 +113,7 @@ class Writer(Witness):
         """
         try:
             done = subprocess.run(
-                self._command(), input=sql, capture_output=True, text=True, timeout=30, check=False
+                self._command(), input=sql, capture_output=True, text=True, timeout=60, check=False
             )
         except subprocess.TimeoutExpired as error:
             raise OSError(str(error)) from error

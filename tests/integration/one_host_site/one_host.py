@@ -12,7 +12,7 @@ HOST = "hive0"
 OPEN, CLOSED = "127.0.0.1:5999", "127.0.0.1:5998"
 """The upstream registries: one for everybody, and one that wants a login."""
 USER, PASSWORD = "ann", "correct-horse-9"
-RUN = 400.0
+RUN = 900.0
 """Seconds that a run may take: it may have to make a base."""
 
 _TOML = """
@@ -117,4 +117,4 @@ class OneHost(Site):
     def _wait_for(self, address: str) -> None:
         """Wait until a registry answers."""
         answers = f"curl -s -o /dev/null http://{address}/ && echo yes || true"
-        rig.wait_until(lambda: self.on_host(answers).strip() == "yes", f"{address} to answer", 20)
+        rig.wait_until(lambda: self.on_host(answers).strip() == "yes", f"{address} to answer")

@@ -6,7 +6,7 @@ import pytest
 
 from tests.integration.one_host_site.one_host import RUN, OneHost
 
-pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(1800)]
 ANSIBLE = """
 [secrets.of_build]
 generate = 24

@@ -6,7 +6,7 @@ import pytest
 
 from tests.integration.one_host_site.one_host import CLOSED, HOST, OPEN, PASSWORD, RUN, USER, OneHost
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 TINY = f"{OPEN}/tiny:1"
 UPSTREAM, BASE = "build_images:upstream.127.0.0.1-5999-tiny-1", "build_images:base.127.0.0.1-5999-tiny-1"
 BUILT = f"""

@@ -4,7 +4,7 @@ import pytest
 
 from tests.integration.one_host_site.one_host import OneHost
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 
 @pytest.mark.full

@@ -11,7 +11,7 @@ from tests.integration.doit_run import DOIT
 from tests.integration.one_host_site.one_host import OPEN, RUN, OneHost
 from tests.integration.site import Site, replaced
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 TINY = f"{OPEN}/tiny:1"
 
 
@@ -83,7 +83,7 @@ def made(site: OneHost, name: str, *words: str, files: Mapping[str, str] | None 
         path.write_text(text)
     where = new.directory if files else new.directory.parent
     command = [str(DOIT), "init", "." if files else name, f"site={site.name}", *words]
-    done = subprocess.run(command, cwd=where, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, cwd=where, capture_output=True, text=True, timeout=240, check=True)
     assert "made site.toml" in done.stdout
     new.toml.write_text(replaced(new.toml.read_text(), cidr_of(new), cidr_of(site)))
     shutil.copytree(site.state, new.state)
@@ -97,6 +97,6 @@ def cidr_of(site: Site) -> str:
 
 def page(address: str) -> str:
     """Return the heading of a page."""
-    with urllib.request.urlopen(address, timeout=30) as answer:
+    with urllib.request.urlopen(address, timeout=240) as answer:
         text = str(answer.read(), "utf-8")
     return next(line for line in text.splitlines() if line.startswith("<h1>"))

@@ -8,7 +8,7 @@ import pytest
 from tests.integration.one_host_site.one_host import OPEN, OneHost
 from tests.integration.typed import held, typed, words
 
-pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(1800)]
 TINY = f"{OPEN}/tiny:1"
 SITE = f"""
 word = {{ env = "WORD" }}
@@ -38,7 +38,7 @@ def ill(site: OneHost) -> OneHost:
     site.push(TINY, "1")
     site.variables["WORD"] = WORD
     site.write(SITE)
-    site.run(timeout=400)
+    site.run(timeout=900)
     return site
 
 
@@ -55,7 +55,7 @@ def test_a_page_and_its_server(ill: OneHost) -> None:
         assert process.stdout is not None
         address = process.stdout.readline().decode().split()[0]
         port = int(address.removeprefix("http://127.0.0.1:").removesuffix("/"))
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=240)
         connection.request("GET", "/page.json")
         data = json.load(connection.getresponse())
         services = {each["name"]: each for each in data["services"]}

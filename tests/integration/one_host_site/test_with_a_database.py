@@ -12,7 +12,7 @@ from tests.integration.one_host_site.one_host import RUN, OneHost
 from tests.integration.typed import typed
 
 SERVICES = ("mariadb", "postgresql")
-pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(1800)]
 _MARIADB = """
 create database app;
 create table app.users (n int primary key) engine = innodb;
@@ -68,7 +68,7 @@ def in_app(database: Database, text: str) -> list[str]:
 def made(site: OneHost, *services: str) -> dict[str, str]:
     """Make a generation of services, and return their ids."""
     before = {str(each["id"]) for each in listed(site)}
-    done = typed(site, "backup", *services, timeout=300)
+    done = typed(site, "backup", *services, timeout=900)
     assert done.returncode == 0, done.stderr.decode()
     return {str(each["service"]): str(each["id"]) for each in listed(site) if each["id"] not in before}
 
@@ -131,13 +131,13 @@ def test_a_generation_is_tried_in_a_server_of_its_own(databases: dict[str, Datab
     for database in databases.values():
         in_app(database, "delete from users; insert into users values (1);")
     made(site)
-    done = typed(site, "verify_backups", timeout=400)
+    done = typed(site, "verify_backups", timeout=900)
     assert done.returncode == 0, done.stderr.decode()
     said = done.stdout.decode()
     assert said.count("bytes loaded; verify_command ended well") == len(SERVICES), said
     in_app(databases["postgresql"], "delete from users;")
     bad = made(site, "postgresql")["postgresql"]
-    done = typed(site, "verify_backups", "postgresql", timeout=400)
+    done = typed(site, "verify_backups", "postgresql", timeout=900)
     assert done.returncode == 1
     assert "script app: verify_command ended with 1" in done.stderr.decode()
     [found] = [each for each in listed(site) if each["id"] == bad]
@@ -171,7 +171,7 @@ def test_a_server_that_dies_in_the_middle_of_its_dump(databases: dict[str, Datab
     watch = f"until [ -s {spool} ]; do :; done; docker kill {database.container}"
     with ThreadPoolExecutor() as pool:
         killed = pool.submit(site.on_host, watch)
-        done = typed(site, "backup", "mariadb", timeout=300)
+        done = typed(site, "backup", "mariadb", timeout=900)
         killed.result()
     assert done.returncode == 1
     assert "mariadb: no backup: script app: " in done.stderr.decode()
@@ -181,7 +181,7 @@ def test_a_server_that_dies_in_the_middle_of_its_dump(databases: dict[str, Datab
     assert status.returncode == 2
     assert failed in status.stdout.decode()
     healthy = f"docker exec {database.container} mariadb-healthy >/dev/null 2>&1 && echo yes || true"
-    rig.wait_until(lambda: site.on_host(healthy) == "yes\n", "MariaDB to be there again", 120)
+    rig.wait_until(lambda: site.on_host(healthy) == "yes\n", "MariaDB to be there again")
     in_app(database, "drop table big;")
     made(site, "mariadb")
     assert failed not in typed(site, "status").stdout.decode()

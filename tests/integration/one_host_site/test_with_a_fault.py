@@ -12,7 +12,7 @@ from tests.integration.one_host_site.test_with_backups import inside, listed, ma
 from tests.integration.typed import typed
 
 __all__ = ["store"]
-pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(1800)]
 _SERVER = "skep-backup-server.service"
 _UNREACHABLE = "the repository does not answer, or does not take this: "
 _PASSWORD, _LOGIN = "/etc/skep/backup/password", "/etc/skep/backup/repository"
@@ -32,7 +32,7 @@ chmod 0755 /usr/local/bin/restic
 def refused(site: OneHost, why: str, within: float) -> None:
     """Make a backup, which must fail in time, with no generation, said by `doit status` as long as none goes well."""
     before, began = listed_quietly(site), time.monotonic()
-    done = typed(site, "backup", "store", timeout=300)
+    done = typed(site, "backup", "store", timeout=900)
     assert time.monotonic() - began < within
     assert done.returncode == 1
     assert f"store: no backup: {why}" in done.stderr.decode()

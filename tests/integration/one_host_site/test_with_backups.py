@@ -15,7 +15,7 @@ from tests.integration.doit_run import Ended, Running
 from tests.integration.one_host_site.one_host import OPEN, RUN, OneHost
 from tests.integration.typed import typed
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 TINY = f"{OPEN}/tiny:1"
 _TOML = """
 [backup]
@@ -91,7 +91,7 @@ def has_said(running: Running, text: str) -> bool:
 
 def made(site: OneHost) -> str:
     """Make a generation, and return its id."""
-    done = typed(site, "backup", "store", timeout=200)
+    done = typed(site, "backup", "store", timeout=900)
     assert done.returncode == 0, done.stderr.decode()
     found = re.match(r"store: ([0-9a-f]{8}), ", done.stdout.decode())
     assert found is not None, done.stdout
@@ -146,7 +146,7 @@ def test_a_generation_is_tried_and_brought_here(store: OneHost, tmp_path: Path) 
     write_rows(store, "first")
     identity = made(store)
     write_rows(store, "second")
-    done = typed(store, "verify_backups", "store", timeout=300)
+    done = typed(store, "verify_backups", "store", timeout=900)
     assert done.returncode == 0, done.stderr.decode()
     assert "  files: verify_command ended well" in done.stdout.decode()
     assert "  db: 6 bytes loaded; verify_command ended well" in done.stdout.decode()
@@ -166,7 +166,7 @@ def test_a_dump_that_fails(store: OneHost) -> None:
     assert store.on_host("stat -c '%a %U' /root/away/key").split() == ["600", "root"]
     store.write(toml.replace(_FILES, ""))
     assert "setup_hosts:hive0.backup_hive" in store.ran()
-    done = typed(store, "backup", timeout=200)
+    done = typed(store, "backup", timeout=900)
     assert done.returncode == 1
     why = "store: no backup: script db: backup_command ended with 3: lost the server"
     assert why in done.stderr.decode()
@@ -206,7 +206,7 @@ def test_files_that_the_service_can_not_live_with(store: OneHost) -> None:
     """The service has its old files back, and runs; the message says so."""
     write_rows(store, "good")
     inside(store, ": >/data/broken")
-    done = typed(store, "backup", "store", timeout=200)
+    done = typed(store, "backup", "store", timeout=900)
     assert done.returncode == 0, done.stderr.decode()
     broken = listed(store)[-1]["id"]
     inside(store, "rm /data/broken")

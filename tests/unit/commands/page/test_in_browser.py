@@ -234,7 +234,7 @@ def test_a_served_page_renews_itself(browser: Chromium, served: Served) -> None:
     before = browser.value(sections)
     browser.value("document.getElementById('bring-out').focus()")
     served.page = replace(first, problems=("web: is gone",), logs=(), read_at=time.time())
-    wait_until(lambda: "things are wrong" in browser.value("document.title"), "the page to renew itself", 20)
+    wait_until(lambda: "things are wrong" in browser.value("document.title"), "the page to renew itself")
 
     assert browser.value(sections) == [name for name in before if name != "logs"]
     assert "web: is gone" in browser.value("document.getElementById('wrong').textContent")
@@ -245,7 +245,7 @@ def test_a_served_page_renews_itself(browser: Chromium, served: Served) -> None:
     phases = tuple(replace(each, resources=(late, late)) for each in first.phases)
     served.page = replace(first, phases=phases, read_at=time.time())
     details = "[...document.querySelectorAll('#phases details')]"
-    wait_until(lambda: browser.value(f"{details}.length") == 14, "the new phases", 20)
+    wait_until(lambda: browser.value(f"{details}.length") == 14, "the new phases")
     browser.value(f"{details}[1].open = true")
     served.page = replace(served.page, phases=tuple(replace(each, purpose="another") for each in phases))
     wait_until(
@@ -254,13 +254,13 @@ def test_a_served_page_renews_itself(browser: Chromium, served: Served) -> None:
     assert browser.value(f"{details}.map((each) => each.open).indexOf(true)") == 1
 
     served.page = replace(first, read_at=time.time())
-    wait_until(lambda: browser.value(sections) == before, "the log lines to come back in their place", 20)
+    wait_until(lambda: browser.value(sections) == before, "the log lines to come back in their place")
 
     def is_young() -> bool:
         served.page = replace(first, read_at=time.time())
         return bool(browser.value("document.getElementById('age').hidden"))
 
-    wait_until(is_young, "a reading of just now to be shown", 20)
+    wait_until(is_young, "a reading of just now to be shown")
     assert browser.complaints == []
 
 
@@ -281,7 +281,7 @@ def test_a_page_that_is_open_for_long_grows_no_listeners(browser: Chromium, serv
     )
     served.page = replace(served.page, problems=("web: is gone",), read_at=time.time())
     wrong = "document.getElementById('wrong').textContent"
-    wait_until(lambda: "web: is gone" in browser.value(wrong), "the page to renew itself", 20)
+    wait_until(lambda: "web: is gone" in browser.value(wrong), "the page to renew itself")
 
     assert browser.value("window.added") == 0
 
@@ -291,8 +291,8 @@ def test_a_served_page_says_when_it_is_not_renewed(browser: Chromium, served: Se
     age = "document.getElementById('age').textContent"
     browser.open(f"http://127.0.0.1:{served.server.port}/")
     served.failing = "The site can't be read: hive0 is gone"
-    wait_until(lambda: browser.value(age) == served.failing, "the failure", 20)
+    wait_until(lambda: browser.value(age) == served.failing, "the failure")
 
     served.server.shutdown()
     served.server.server_close()
-    wait_until(lambda: "does not answer any more" in browser.value(age), "the end of the server", 20)
+    wait_until(lambda: "does not answer any more" in browser.value(age), "the end of the server")

@@ -118,10 +118,10 @@ def test_readings_are_renewed_while_somebody_looks(page: PageData, monkeypatch: 
 
     monkeypatch.setattr(page_server, "EVERY", 0.0)
     assert {readings.newest()[0].read_at for _ in range(5)} == {1.0}
-    wait_until(lambda: len(asked) == 2, "the second reading", 10)
+    wait_until(lambda: len(asked) == 2, "the second reading")
     monkeypatch.setattr(page_server, "EVERY", 1000.0)
     may_go.set()
-    wait_until(lambda: readings.newest()[0].read_at == 2.0, "the second reading's end", 10)
+    wait_until(lambda: readings.newest()[0].read_at == 2.0, "the second reading's end")
     assert asked == [0, 1]
 
 
@@ -155,7 +155,7 @@ def test_what_goes_wrong_is_said(
     readings = Readings(lambda: next(coming), lambda text: text.replace("hunter2", "[redacted]"))
     readings.newest()
     monkeypatch.setattr(page_server, "EVERY", 1000.0)
-    wait_until(lambda: readings.newest()[1] != "", "the failure", 10)
+    wait_until(lambda: readings.newest()[1] != "", "the failure")
 
     assert readings.newest() == (page, said)
     assert ("ValueError: a fault with [redacted]" in capsys.readouterr().err) is isinstance(error, ValueError)

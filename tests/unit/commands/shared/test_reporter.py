@@ -256,7 +256,7 @@ def test_a_terminal_is_left_as_it_was(run: Run, monkeypatch: pytest.MonkeyPatch)
     out = Terminal()
 
     def interrupted() -> None:
-        wait_until(lambda: "p:one" in out.getvalue(), "the live area", 10)
+        wait_until(lambda: "p:one" in out.getvalue(), "the live area")
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

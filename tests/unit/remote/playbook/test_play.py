@@ -215,7 +215,7 @@ class TestPlay:
         reason, _ = local(f"- shell: echo $$ >{mark}; exec sleep 300\n", timeout=10)
 
         assert reason == "no end after 10 s"
-        rig.wait_until(lambda: not _lives(int(mark.read_text())), "its end", 20)
+        rig.wait_until(lambda: not _lives(int(mark.read_text())), "its end")
 
     def test_it_ends_with_who_started_it(self, tmp_path: Path) -> None:
         """When this process is killed, the play ends by itself and leaves no files."""
@@ -248,13 +248,13 @@ class TestPlay:
         assert process.stdin is not None
         process.stdin.write(json.dumps(order).encode() + b"\n")
         process.stdin.flush()
-        rig.wait_until(lambda: mark.exists() and mark.read_text().endswith("\n"), "the task", 30)
+        rig.wait_until(lambda: mark.exists() and mark.read_text().endswith("\n"), "the task")
 
         process.stdin.close()
         process.wait(20)
 
-        rig.wait_until(lambda: not _lives(int(mark.read_text())), "its end", 20)
-        rig.wait_until(lambda: not (tmp_path / "play").exists(), "the end of its files", 20)
+        rig.wait_until(lambda: not _lives(int(mark.read_text())), "its end")
+        rig.wait_until(lambda: not (tmp_path / "play").exists(), "the end of its files")
 
 
 def _lives(process: int) -> bool:

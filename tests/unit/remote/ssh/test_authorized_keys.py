@@ -103,7 +103,7 @@ def test_sessions_by_a_key_that_is_taken_out_end(host: Host) -> None:
             started = stack.enter_context(subprocess.Popen(words))
             stack.callback(started.kill)
             path = Path("/proc", str(started.pid), "cmdline")
-            rig.wait_until(lambda: path.read_bytes().startswith(title.encode()), "its title", 10)
+            rig.wait_until(lambda: path.read_bytes().startswith(title.encode()), "its title")
             return started
 
         gone, kept = process("sshd: skep [priv]"), process("sshd-session: skep [priv]")
