@@ -19,6 +19,10 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
     ),
     "skep_service_tasks_running": ("gauge", "Containers of the service that run here and are not unhealthy."),
     "skep_service_task_failures_total": ("counter", "Tasks of the service here that ended by themselves."),
+    "skep_service_drift": (
+        "gauge",
+        "Whether the service in the swarm is not as skep deployed it: changed or removed by somebody else.",
+    ),
     "skep_swarm_managers": ("gauge", "Managers that the swarm has."),
     "skep_swarm_managers_reachable": ("gauge", "Managers that answer the others; 0 without a leader."),
     "skep_node_ready": ("gauge", "Whether the swarm calls the host's node ready."),

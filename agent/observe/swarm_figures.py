@@ -1,4 +1,4 @@
-"""The swarm as one of its managers sees it: tasks that services want, managers, nodes.
+"""The swarm as one of its managers sees it: tasks that services want, who changed them, managers, nodes.
 
 What a service wants is reckoned as `doit status` does it (tasks/operate/service_status.py; a test holds both against
 each other): of a global service the nodes that meet its constraints and are not drained, also those that are down.
@@ -12,6 +12,7 @@ from agent.errors import AgentError
 from agent.observe.engine_reader import EngineReader, EngineRefusedError
 from agent.observe.exposition import Exposition
 from agent.observe.observe_config import ObserveConfig
+from agent.observe.service_drift import drift_figures
 
 _ONE_OFF_LABEL = "skep.one-off"
 _NO_LEADER = "does not have a leader"
@@ -54,6 +55,7 @@ def swarm_figures(engine: EngineReader, config: ObserveConfig, figures: Expositi
             figures.add("skep_node_ready", int(is_ready), host=host)
     for service, wanted in wanted_tasks(services, nodes, config).items():
         figures.add("skep_service_tasks_wanted", wanted, service=service)
+    drift_figures(services, config, figures)
 
 
 def wanted_tasks(

@@ -139,6 +139,15 @@ RULES = (
         '{{ $value | printf "%.0f" }} times in 15 minutes',
     ),
     AlarmRule(
+        "ServiceChanged",
+        f"max by (service) (last_over_time(skep_service_drift[2m]) and on (host) {_FRESH}) == 1"
+        f" unless on (service) ({_WANTED} > 0 and on (service) ({_RUNNING_OR_NONE} == 0))",
+        15 * _MINUTE,
+        "{{ $labels.service }} is not as skep deployed it: somebody else changed or removed it.",
+        "doit why deploy_services:{{ $labels.service }} --live",
+        "by hand",
+    ),
+    AlarmRule(
         "MetricsMissing",
         f'max by (service) (up{{job="service"}}) == 0 unless on (service) {_WANTED} == 0',
         2 * _MINUTE,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from model import site as types
 from model.json_types import Json
 from model.keys.digest import canonical, sha256
-from model.labels import NAME_LABEL, VOLUME_LABEL
+from model.labels import DISCONNECTED_LABEL, MOVING_LABEL, NAME_LABEL, SPEC_LABEL, VOLUME_LABEL, labels_of
 from model.secrets.secret import Secret
 from model.site import PublishedPort
 from model.site.services import SHARED_MEMORY
@@ -198,6 +198,22 @@ def _logging(logging: types.Logging | None) -> Json | None:
 def spec_digest(spec: Json) -> str:
     """Return the digest of a service's specification without its labels."""
     return sha256(canonical({name: value for name, value in spec.items() if name != "Labels"}))
+
+
+def is_changed_by_others(spec: Json) -> bool:
+    """Return whether somebody else changed a service since it was seen to run, when it got a label with its digest.
+
+    Without that label it is being deployed. What skep itself does to a service for a while, as it moves a volume or
+    renews a network, has a label of its own.
+
+    Args:
+        spec: The specification that the service has in the swarm.
+
+    """
+    labels = labels_of(spec)
+    if any(label.startswith((MOVING_LABEL, DISCONNECTED_LABEL)) for label in labels):
+        return False
+    return labels.get(SPEC_LABEL) not in {None, spec_digest(spec)}
 
 
 def constraints(service: types.Service, stage: Stage) -> list[str]:

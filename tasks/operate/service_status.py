@@ -15,6 +15,8 @@ from model.swarm.scheduling import meets_constraint
 from model.swarm.scheduling_node import scheduling_node
 from model.swarm.volume_move import moving_words
 from remote.swarm import jobs
+from remote.swarm.spec import is_changed_by_others
+from tasks.names import service_task
 from tasks.operate.site_view import RUNNING, SiteView
 
 HEALTHY, UNHEALTHY, STARTING = "(healthy)", "(unhealthy)", "(health: starting)"
@@ -100,6 +102,8 @@ def _service(view: SiteView, name: str, found: Json | None) -> ServiceStatus:
     ):
         scaled = scale_words(labels)
         notes.append(f"replicas: {wanted}, in site.toml {defined.replicas}{f': {scaled}' if scaled else ''}")
+    if found and defined is not None and not defined.is_job and is_changed_by_others(found["Spec"]):
+        notes.append(f"somebody else changed it (doit why {service_task(name)} --live)")
     if stopped := moving_words(labels.get(MOVING_LABEL, "")):
         problems.append(stopped)
     update = ((found or {}).get("UpdateStatus") or {}).get("State")

@@ -85,6 +85,7 @@ RUNNING = 'skep_service_tasks_running{host="hive0", service="web"}'
 MISSED = 'skep_observe_failed{host="hive0", part="engine"}'
 FAILED = 'skep_service_task_failures_total{host="hive0", service="web"}'
 TOLD = 'up{job="service",host="hive0",service="web"}'
+DRIFT = 'skep_service_drift{host="hive0", service="web"}'
 FREE = 'skep_registry_free_bytes{host="hive0"}'
 UPKEEP = 'skep_backup_upkeep_failed{host="hive0"}'
 HOST, WEB = {"host": "hive0"}, {"service": "web"}
@@ -220,6 +221,35 @@ CASES = [
         60,
     ),
     Case("ServiceRestarts", "twice", {FAILED: "0 0 1 2x56"}, "15m"),
+    Case(
+        "ServiceChanged",
+        "by hand",
+        MANAGER | {WANTED: "1x80", RUNNING: "1x80", DRIFT: "0 1x80"},
+        "16m",
+        WEB,
+        "by hand",
+        15,
+    ),
+    Case(
+        "ServiceChanged",
+        "scaled to none by hand, and one look of the managers fails",
+        MANAGER | {WANTED: "0x80", RUNNING: "0x80", DRIFT: "1x30 stale 1x50"},
+        "16m",
+        WEB,
+        "by hand",
+    ),
+    Case(
+        "ServiceChanged",
+        "a rollout of ten minutes",
+        MANAGER | {WANTED: "1x80", RUNNING: "1x80", DRIFT: "0 1x40 0x40"},
+        "16m",
+    ),
+    Case(
+        "ServiceChanged",
+        "removed: another alarm says it",
+        MANAGER | {WANTED: "1x80", RUNNING: "0x80", DRIFT: "1x80"},
+        "16m",
+    ),
     Case(
         "MetricsMissing",
         "no task answers",

@@ -86,6 +86,21 @@ def test_failures_and_errors_in_logs(watched: OneHost) -> None:
     assert not [name for name, value in figures(watched).items() if "observe_failed" in name and value]
 
 
+def test_a_service_that_somebody_else_changed(watched: OneHost) -> None:
+    """It is told of, shown by `doit why`, and over when a run has put it back; what `doit scale` does is none."""
+    drift = 'skep_service_drift{{service="{}"}}'.format
+    before = figures(watched)
+    assert (before[drift("quiet")], before[drift("told")]) == (0, 0)
+    watched.on_host("docker service update --detach --update-delay 3s quiet >/dev/null")
+    rig.wait_until(lambda: figures(watched)[drift("quiet")] == 1, "the change to be told", 60)
+    why = watched.run("why", "deploy_services:quiet", "--live").well().text
+    assert "changed by somebody else" in why
+    assert "somebody else changed it (doit why deploy_services:quiet --live)" in watched.run("status").text
+    assert {*watched.ran("deploy_services:quiet")} == {"deploy_services:quiet"}
+    rig.wait_until(lambda: figures(watched)[drift("quiet")] == 0, "the change to be put back", 60)
+    assert figures(watched)[drift("told")] == 0
+
+
 def test_other_expressions(watched: OneHost) -> None:
     """They reach the host by its step alone; no task is started anew, and the count goes on."""
     before = figures(watched)[ERRORS]

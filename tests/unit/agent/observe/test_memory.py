@@ -10,6 +10,7 @@ from agent.pack import packed
 LARGE = {
     "argparse",
     "dataclasses",  # which loads inspect, ast and dis
+    "hashlib",  # which loads half of OpenSSL
     "http.client",  # which loads ssl, and that all of OpenSSL: 5 MB
     "inspect",
     "ssl",

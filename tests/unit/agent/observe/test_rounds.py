@@ -81,6 +81,7 @@ def test_a_look(looked: Looked) -> None:
     assert {name: value for name, value in figures.items() if "failed" not in name} == {
         'skep_service_tasks_wanted{service="web"}': 1,
         'skep_service_tasks_running{service="web"}': 1,
+        'skep_service_drift{service="web"}': 1,
         'skep_service_task_failures_total{service="web"}': 0,
         'skep_log_errors_total{service="web"}': 0,
         "skep_swarm_managers": 0,

@@ -177,6 +177,8 @@ def test_managers_and_nodes(stage: Stage, tmp_path: Path) -> None:
     assert lines == [
         'skep_service_tasks_wanted{service="each"} 3',
         'skep_service_tasks_wanted{service="web"} 3',
+        'skep_service_drift{service="each"} 1',
+        'skep_service_drift{service="web"} 1',
         "skep_swarm_managers 2",
         "skep_swarm_managers_reachable 1",
         'skep_node_ready{host="hive0"} 1',

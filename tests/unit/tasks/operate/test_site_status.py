@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from model.json_types import Json
-from model.labels import ONE_OFF_LABEL, PINNED_LABEL, REVISION_LABEL, SERVICE_LABEL, TASK_ID_LABEL
+from model.labels import ONE_OFF_LABEL, PINNED_LABEL, REVISION_LABEL, SERVICE_LABEL, SPEC_LABEL, TASK_ID_LABEL
 from model.site_file.load import load, select
 from model.stage import Stage
 from model.swarm.scaled import scale_labels
@@ -391,6 +391,21 @@ def test_notes(stage: Stage) -> None:
     assert notes["web-run-1"] == ("is a task of doit run web",)
     assert notes["web-run-2"] == ("is a task of doit run web, and has ended (doit prune)",)
     assert status.services[0].pinned
+
+
+def test_a_service_that_somebody_else_changed(stage: Stage) -> None:
+    """It is a note with the way to see what it is; a service that is being deployed has none."""
+    services = {
+        "web": service("web", {"Replicated": {"Replicas": 2}}, **{SPEC_LABEL: "of what was deployed"}),
+        "each": service("each", {"Global": {}}),
+    }
+    status = status_of(stage, changed(well(), services=services))
+
+    assert status.problems == []
+    assert [each.notes for each in status.services] == [
+        ("somebody else changed it (doit why deploy_services:web --live)",),
+        (),
+    ]
 
 
 def test_an_update_that_went_wrong(stage: Stage) -> None:
