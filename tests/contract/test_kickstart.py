@@ -26,6 +26,7 @@ from remote.ssh.login import log_in
 from remote.ssh.ssh_files import SshFiles
 from tests import rig as make
 from tests.contract.rigs import PreparedRig
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 NETWORK = types.InstallNetwork(interface="ens3", gateway="192.0.2.1", nameservers=["192.0.2.2"])
@@ -306,16 +307,6 @@ class TestServing:
             server().serving(),
         ):
             pass
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    import socket
-
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-    return port
 
 
 def ask(port: int, path: str) -> bytes:

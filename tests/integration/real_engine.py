@@ -21,6 +21,7 @@ from model.stage import Stage
 from tests import rig
 from tests.doubles.engine import EngineDouble, Fault, Files, Image, Node, _unpacked, view_of
 from tests.doubles.image_histories import Bench
+from tests.ports import free_port
 
 PREFIX = f"skep-test-{rig.CHECKOUT}"
 SITE = rig.site_name("images")
@@ -39,9 +40,7 @@ _NOT_THE_IMAGES = (
 @contextmanager
 def registry(directory: Path, program: Path) -> Iterator[str]:
     """Run a registry; give its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     directory.mkdir(parents=True)
     (directory / "config.yml").write_text(
         f"version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n"
@@ -83,10 +82,9 @@ class RealEngine(EngineDouble):
 
     def forget_images(self) -> None:
         """Lose every layer."""
-        for image in self.client.images.list():
-            for tag in image.tags:
-                if tag.startswith(f"{PREFIX}/layer"):
-                    self.client.images.remove(tag)
+        for tag in tags(self.client):
+            if tag.startswith(f"{PREFIX}/layer"):
+                self.client.images.remove(tag)
 
     def result(self, name: str, args: tuple[Any, ...], options: Mapping[str, Any], found: Any) -> Any:
         """Note a call's meaning, and return its result, wrapped so that further calls come by here."""
@@ -199,14 +197,23 @@ def remove_all(client: docker.DockerClient, *addresses: str) -> None:
     for container in containers(client):
         container.remove(force=True, v=True)
     starts = (f"{PREFIX}/", *(f"{address}/" for address in addresses))
-    for image in client.images.list():
-        for name in [*image.tags, *(image.attrs.get("RepoDigests") or [])]:
-            if name.startswith(starts):
-                try:
-                    client.images.remove(name)
-                except APIError as error:
-                    if error.status_code != 404:
-                        raise
+    for name in [*tags(client), *_names(client, "RepoDigests")]:
+        if name.startswith(starts):
+            try:
+                client.images.remove(name)
+            except APIError as error:
+                if error.status_code != 404:
+                    raise
+
+
+def tags(client: docker.DockerClient) -> list[str]:
+    """Return the tags of all images of the engine, of which other tests may remove some meanwhile."""
+    return _names(client, "RepoTags")
+
+
+def _names(client: docker.DockerClient, kind: str) -> list[str]:
+    # `client.images.list()` looks at each image once more, and fails where one has just been removed.
+    return [str(name) for image in client.api.images() for name in image[kind] or ()]
 
 
 def histories() -> int:

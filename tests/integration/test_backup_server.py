@@ -21,6 +21,7 @@ from agent.backup.restic_process import RepositoryUnreachableError
 from agent.errors import AgentError
 from tests import rig
 from tests.debian import install
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 BIG = 60 << 20
@@ -39,9 +40,7 @@ class Server:
         self.place, self.data = root / "place", root / "data"
         self.place.mkdir()
         self.data.mkdir()
-        with socket.socket() as door:
-            door.bind(("127.0.0.1", 0))
-            self.port = int(door.getsockname()[1])
+        self.port = free_port()
         self.restic = self.opened_by("secret")
         self.process: subprocess.Popen[bytes] | None = None
 

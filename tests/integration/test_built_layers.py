@@ -16,7 +16,7 @@ from tests import debian, rig
 from tests.doubles import image_histories
 from tests.doubles.engine import Node
 from tests.integration.built_layers import building, files, large_world, one_image, script, use_busybox
-from tests.integration.real_engine import RealBench, containers, registry, remove_all
+from tests.integration.real_engine import RealBench, containers, registry, remove_all, tags
 from tests.integration.test_image_histories import _shell
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
@@ -148,8 +148,7 @@ def test_a_large_layer_is_pushed_before_its_image(tmp_path: Path, bench: RealBen
     (layer,) = layers_in_registry(tmp_path)
     log = (bench.directory / "state" / "private" / "logs" / "build_images" / "web.log").read_text()
     assert f"pushing layer {layer.key[:12]} already" in log
-    names = [name for image in bench.client.images.list() for name in image.tags]
-    assert [name for name in names if name.startswith(f"{bench.address}/skep/layer")] == []
+    assert [name for name in tags(bench.client) if name.startswith(f"{bench.address}/skep/layer")] == []
     assert bench.engine.pushed.count("skep/layer") == 1
     blobs = list((tmp_path / "r" / "data").rglob("data"))
     assert len([path for path in blobs if path.stat().st_size > 50_000_000]) == 1

@@ -15,6 +15,7 @@ from tests import debian, rig
 from tests.integration.doit_run import Running
 from tests.integration.site import Site
 from tests.integration.typed import typed
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(1800)]
 
@@ -145,8 +146,7 @@ def copy(directory: Path) -> Iterator[str]:
 def _served(address: str, place: Path) -> Iterator[str]:
     """Serve a directory at an address of this machine, and give its place in restic's words."""
     place.mkdir()
-    with socket.create_server((address, 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port(address)
     with subprocess.Popen(
         ["rclone", "serve", "restic", "--addr", f"{address}:{port}", str(place)],
         env={**os.environ, "RCLONE_CONFIG": "/dev/null"},

@@ -18,6 +18,7 @@ from tests.integration.example_site import zone_rows
 from tests.integration.example_site.example import REPOSITORY, Example
 from tests.integration.example_site.zone_rows import add_row, generations, made, resolves, restored, rows
 from tests.integration.typed import typed
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
@@ -115,9 +116,7 @@ def place_off_the_site(site: Example, directory: Path) -> Iterator[str]:
     """Have a server of a restic repository beside the site's hosts; give the lines of site.toml that name it."""
     install(["rclone"])
     address = str(ipaddress.ip_network(f"{site.addresses['hive0']}/24", strict=False)[1])
-    with socket.socket() as free:
-        free.bind((address, 0))
-        port = int(free.getsockname()[1])
+    port = free_port(address)
     place = directory / "away"
     place.mkdir()
     words = [shutil.which("rclone") or "rclone", "serve", "restic", "--addr", f"{address}:{port}", str(place)]

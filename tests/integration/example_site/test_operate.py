@@ -17,6 +17,7 @@ from tests import debian, rig
 from tests.integration import queries
 from tests.integration.example_site.example import HIVES, QUICK, REPOSITORY, SERVICES, Example
 from tests.integration.typed import Screen, held, typed, words
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 UNCHECKED = QUICK.replace("healthcheck", "# healthcheck")
@@ -303,9 +304,7 @@ def test_ssh(site: Example) -> None:
 
 def test_forward(site: Example) -> None:
     """A port of a task, published or not, and of a host; when the task is replaced, that of the new one."""
-    with socket.socket() as free:
-        free.bind((LOCAL, 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with held(site, "forward", "proxy", f"{port}:80") as tunnel:
         assert tunnel.stdout is not None
         assert tunnel.stdout.readline().startswith(f"{LOCAL}:{port} is port 80 of proxy.1 on ".encode())

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from packages import install as packages
+from tests import debian
 
 HERE = Path(__file__).resolve().parent
 DATABASE = ("mariadb-server-core", "mariadb-client-core")
@@ -37,7 +38,7 @@ def install_database(log: Path) -> None:
         raise PlaneError(f"MariaDB's programs are missing; as root: {' '.join(install)}")
     say("installing MariaDB's programs")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    with (log / "apt.out").open("wb") as output:
+    with debian.apt_alone(), (log / "apt.out").open("wb") as output:
         for command in (install, ["apt-get", "update"], install):
             done = subprocess.run(
                 command, check=False, env=env, stdout=output, stderr=output, stdin=subprocess.DEVNULL
