@@ -435,7 +435,7 @@ class TestImage:
             children = processes_below(process.pid)
             assert any("debootstrap" in command for command in children.values())
 
-        make.wait_until(lambda: not any(map(alive, children)), "the end of debootstrap", timeout=10)
+        make.wait_until(lambda: not any(map(alive, children)), "the end of debootstrap")
         assert leftovers(key) == []
         assert "skep" not in Path("/proc/mounts").read_text()
 

@@ -336,7 +336,7 @@ class Installed:
             networks=[types.InstallNetwork(interface="eth0")],
             target="/dev/vda",
             root_password="root",
-            install_timeout=20,
+            install_timeout=120,
         )
         site = types.Site(site=rig.stage.site_name, stages={"private": config})
         self.stage = Stage(site, "private", config)

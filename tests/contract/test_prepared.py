@@ -136,7 +136,7 @@ def test_a_host_that_shuts_this_machine_out_for_a_while(fresh: PreparedRig) -> N
     """A log-in is tried again while sshd turns this machine's address away after one that it refused."""
     container = fresh.below.container("hive0")
     setting = "/etc/ssh/sshd_config.d/00-penalties.conf"
-    make.run_in(container, f"echo 'PerSourcePenalties authfail:6 min:1' >{setting}; systemctl restart ssh")
+    make.run_in(container, f"echo 'PerSourcePenalties authfail:10 min:1' >{setting}; systemctl restart ssh")
     lines: list[str] = []
     try:
         with pytest.raises(KeyRefusedError, match="is refused"):

@@ -234,9 +234,9 @@ class TestMessages:
         """A command that does not end is ended with all that it started, and said to be."""
         slow = next(Path(part) for part in [shutil.which("vagrant") or ""])
         slow.write_text("#!/bin/sh\ncase $1 in up) echo begun; sleep 600;; *) echo vagrant-libvirt;; esac\n")
-        monkeypatch.setattr(VagrantHosts, "_timeout", 1.0)
+        monkeypatch.setattr(VagrantHosts, "_timeout", 5.0)
 
-        with pytest.raises(ProviderError, match=r"vagrant up hive0 .*: no end after 1 s failed\n    begun"):
+        with pytest.raises(ProviderError, match=r"vagrant up hive0 .*: no end after 5 s failed\n    begun"):
             ensured(vagrant_rig)
 
 

@@ -108,7 +108,6 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     install(["restic", "rclone"])
     monkeypatch.setattr("agent.backup.restic._CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(restic_process, "LONGEST_PAUSE", 1.5)
-    monkeypatch.setattr(restic_process, "STILL", 8.0)
     monkeypatch.setattr(restic_process, "_LOOK", 0.5)
     made = Server(tmp_path)
     made.start()
@@ -138,12 +137,14 @@ def test_a_server_that_stops_in_the_middle(server: Server) -> None:
     assert len(server.restic.snapshots()) == 1
 
 
-def test_a_server_that_is_frozen(server: Server) -> None:
+def test_a_server_that_is_frozen(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing moves, so that it is given up; when it goes on, so do backups."""
     server.fill()
     freezing = server.when_pushing(lambda: server.send(signal.SIGSTOP))
-    with pytest.raises(RepositoryUnreachableError, match="nothing has moved for 8 s"):
-        server.push()
+    with monkeypatch.context() as patch:
+        patch.setattr(restic_process, "STILL", 8.0)
+        with pytest.raises(RepositoryUnreachableError, match="nothing has moved for 8 s"):
+            server.push()
     freezing.join()
     server.send(signal.SIGCONT)
     server.push()
@@ -204,14 +205,7 @@ def test_a_repository_that_is_pruned(server: Server) -> None:
     """A backup does not wait with what it holds: it says that it was locked, and is made once the other ended."""
     server.fill(1000)
     server.push()
-    environment = {"RESTIC_REPOSITORY": str(server.place / "hive0"), "RESTIC_PASSWORD": "secret"}
-    locks = server.place / "hive0" / "locks"
-    other = subprocess.Popen(
-        ["restic", "prune", "-q"], env={**os.environ, **environment}, stdout=subprocess.DEVNULL
-    )
-    while other.poll() is None and not any(len(path.name) == 64 for path in locks.iterdir()):
-        time.sleep(0.001)
-    other.send_signal(signal.SIGSTOP)
+    other = pruning(server)
     tries = []
 
     def once() -> None:
@@ -226,3 +220,25 @@ def test_a_repository_that_is_pruned(server: Server) -> None:
     patiently(once)
     assert len(tries) == 2
     assert len(server.restic.snapshots()) == 2
+
+
+def pruning(server: Server) -> "subprocess.Popen[bytes]":
+    """Begin to prune the repository, and have that stand still while it holds its lock."""
+    environment = {"RESTIC_REPOSITORY": str(server.place / "hive0"), "RESTIC_PASSWORD": "secret"}
+    locks = server.place / "hive0" / "locks"
+
+    def is_locked() -> bool:
+        return any(len(path.name) == 64 for path in locks.iterdir())
+
+    while True:
+        other = subprocess.Popen(
+            ["restic", "prune", "-q"], env={**os.environ, **environment}, stdout=subprocess.DEVNULL
+        )
+        while other.poll() is None and not is_locked():
+            time.sleep(0.001)
+        other.send_signal(signal.SIGSTOP)
+        if other.poll() is None and is_locked():
+            return other
+        # It was done before it was seen.
+        other.send_signal(signal.SIGCONT)
+        other.wait()

@@ -114,9 +114,8 @@ class TestExec:
     def test_a_terminal_has_its_size(self, make: Make) -> None:
         """Also one that was told before the command began."""
         out: list[bytes] = []
-        request = ExecRequest(
-            ["/bin/busybox", "sh", "-c", "sleep 0.3; stty size"], terminal=True, stdin=False
-        )
+        told = "for n in $(seq 300); do [ \"$(stty size 2>/dev/null)\" = '17 91' ] && break; sleep 0.1; done"
+        request = ExecRequest(["/bin/busybox", "sh", "-c", f"{told}; stty size"], terminal=True, stdin=False)
         session = ExecSession("hive0", SOCKET, str(make().id), request)
         session.resize(91, 17)
         status = session.run(lambda _descriptor, data: out.append(data))
@@ -167,8 +166,8 @@ class TestContainer:
 
     def test_one_that_waits_for_commands(self, make: Make) -> None:
         """It stays as long as one of them runs, and ends some time after the last: nothing is left by a kill."""
-        container = make(*(word.replace("sleep 10", "sleep 0.2") for word in HOLDER))
-        assert run(container, "sleep", "2") == (0, b"", b"")
+        container = make(*(word.replace("sleep 10", "sleep 2") for word in HOLDER))
+        assert run(container, "sleep", "9") == (0, b"", b"")
         container.reload()
         assert container.status == "running"
 

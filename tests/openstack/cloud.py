@@ -199,7 +199,7 @@ def things(api: OpenStackApi) -> list[str]:
 
 def settled(api: OpenStackApi) -> list[str]:
     """Return all things of the project once deleted servers have released their volumes, or after a while."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + make.PATIENCE
     while True:
         found = things(api)
         kinds = {thing.split()[0] for thing in found}
