@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests import debian, rig
@@ -146,8 +147,13 @@ class Site:
         shutil.copytree(rig.ROOT / "roles", self.directory / "roles", symlinks=True)
 
     def example_toml(self) -> str:
-        """Return the site.toml of the repository's example, with this site's name."""
-        return replaced((rig.ROOT / "site.toml").read_text(), 'site = "example"', f'site = "{self.name}"')
+        """Return the site.toml of the repository's example, with this site's name.
+
+        Its backups are made at an hour that is far from now: tests say themselves when there is one.
+        """
+        text = replaced((rig.ROOT / "site.toml").read_text(), 'site = "example"', f'site = "{self.name}"')
+        far = datetime.now(UTC) + timedelta(hours=12)
+        return replaced(text, 'schedule = "01:00"', f'schedule = "{far:%H}:00"')
 
     @contextmanager
     def edited(self, old: str, new: str, path: Path | None = None) -> Iterator[None]:

@@ -8,6 +8,7 @@ import pytest
 
 from tests import rig
 from tests.integration.site import Site, replaced
+from tests.integration.units import run_unit
 
 pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(1800)]
 
@@ -34,7 +35,7 @@ entrypoint = ["/bin/sh", "-c", ": >/db; while :; do sleep 1; done"]
 volumes = [{{ source = "store", target = "/data" }}]
 stop_grace_period = "1s"
 endpoint_mode = "dnsrr"
-converge_timeout = "60s"
+converge_timeout = "300s"
 healthcheck = {{ test = "test -e /db", interval = "1s", retries = 2 }}
 initialize_roles = ["first"]
 [[services.store.backup_scripts]]
@@ -191,8 +192,8 @@ def test_a_standby_is_there_at_once(site: Site) -> None:
     assert f"! store: standby on {new}: nothing yet\n" in site.run("backups", "store").text
     write(site, old, "standing-by")
     identity = backup(site)
-    site.on("hive3", "systemctl start skep-backup-keep.service")
-    site.on(new, "systemctl start skep-backup-standby.service")
+    run_unit(site, "hive3", "skep-backup-keep.service")
+    run_unit(site, new, "skep-backup-standby.service")
     text = site.run("backups", "store").text
     assert re.search(rf"^store: standby on {new}: {identity} of .*, 0 h old$", text, re.MULTILINE), text
     kept = "cat /var/lib/docker/skep-standby/store/*/files/rows /var/lib/docker/skep-standby/store/*/db.dump"

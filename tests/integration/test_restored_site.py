@@ -15,6 +15,7 @@ from tests import debian, rig
 from tests.integration.doit_run import Running
 from tests.integration.site import Site
 from tests.integration.typed import typed
+from tests.integration.units import run_unit
 from tests.ports import free_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(1800)]
@@ -196,7 +197,7 @@ def is_saved(site: LostSite) -> str:
         site.inside(service, "echo later >>/data/all")
     done = typed(site, "backup", timeout=RUN)
     assert done.returncode == 0, done.stderr.decode()
-    site.on("hive0", "systemctl start skep-backup-keep.service")
+    run_unit(site, "hive0", "skep-backup-keep.service")
     return typed(site, "backups", "key").stdout.decode().strip()
 
 

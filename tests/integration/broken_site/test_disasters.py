@@ -18,6 +18,7 @@ from tests.integration.example_site import zone_rows
 from tests.integration.example_site.example import REPOSITORY, Example
 from tests.integration.example_site.zone_rows import add_row, generations, made, resolves, restored, rows
 from tests.integration.typed import typed
+from tests.integration.units import run_unit
 from tests.ports import free_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
@@ -90,7 +91,7 @@ def test_the_repository_host(zone: Example, tmp_path: Path) -> None:
         zone.edited("[networks.dns]\n", f"{copy}[networks.dns]\n"),
     ):
         assert zone.run().well().ran == [f"setup_hosts:{REPOSITORY}.backup_keep"]
-        zone.on(REPOSITORY, "systemctl start skep-backup-keep.service")
+        run_unit(zone, REPOSITORY, "skep-backup-keep.service")
         old, saved = generations(zone), rows(zone)
         add_row(zone, "unsaved", "192.0.2.42")
         unsaved = rows(zone)
