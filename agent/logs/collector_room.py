@@ -43,6 +43,8 @@ class CollectorRoom:
         self._unit, self._directory, self._least, self._mark, self._say = unit, directory, least, mark, say
         self._troubles = Troubles(say)
         self._is_stopped = mark.exists()
+        self.is_full = self._is_stopped
+        """Whether the unit takes nothing, for want of room."""
         self._seldom_at = 0.0
 
     def watch(self, stopped: threading.Event) -> None:
@@ -70,6 +72,7 @@ class CollectorRoom:
         disk = os.statvfs(self._directory)
         free = disk.f_bavail * disk.f_frsize
         if free < self._least:
+            self.is_full = True
             if self._state()[0] in _STOPS_IN:
                 self._stop(free)
         elif free >= self._least + self._least // 4 and time.monotonic() >= self._seldom_at:
@@ -81,6 +84,7 @@ class CollectorRoom:
             if self._is_stopped:
                 self._mark.unlink(missing_ok=True)
                 self._is_stopped = False
+            self.is_full = False
         self._troubles.end("room")
 
     def _stop(self, free: int) -> None:

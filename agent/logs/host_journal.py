@@ -11,7 +11,7 @@ from typing import Any
 
 from agent.errors import reason_of
 from agent.logs.lines import NOTE, CentralLine, pieces, sendable
-from agent.logs.troubles import Troubles
+from agent.logs.troubles import JOURNAL_TROUBLE, Troubles
 
 _FIRST = 1000
 """Lines that are read of a journal of which nothing was read yet."""
@@ -44,6 +44,8 @@ class HostJournal:
         self._words = ""
         """What journalctl said last of its own."""
         self._starts_at = 0.0
+        self._works_at = 0.0
+        """From when on a journalctl that has not ended by then is one that works."""
         self._is_cut = False
         """Whether the next entry is not the one after the last that was read."""
 
@@ -51,6 +53,8 @@ class HostJournal:
         """Return the lines of the next entries; none if there is nothing new."""
         if self._process is None and not self._begin():
             return []
+        if time.monotonic() > self._works_at:
+            self._troubles.end(JOURNAL_TROUBLE)  # also where nobody says anything
         lines: list[CentralLine] = []
         while len(lines) < most and not self._entries.empty():
             raw = self._entries.get()
@@ -63,7 +67,7 @@ class HostJournal:
                 found = list(journal_lines(self._host, entry))
             except (ValueError, KeyError, TypeError, OverflowError):
                 continue
-            self._troubles.end(_JOURNALCTL)
+            self._troubles.end(JOURNAL_TROUBLE)
             if self._is_cut:
                 self._is_cut = False
                 lines.append(CentralLine(found[0].time, self._host, _JOURNALCTL, NOTE, _CUT))
@@ -82,7 +86,7 @@ class HostJournal:
         self._process = None
         self._starts_at = time.monotonic() + PAUSE
         self._troubles.begin(
-            _JOURNALCTL, f"journalctl ended with {status} ({self._words or 'without a word'})"
+            JOURNAL_TROUBLE, f"journalctl ended with {status} ({self._words or 'without a word'})"
         )
         if status and self.cursor and "cursor" in self._words:
             self.cursor, self._is_cut = "", True
@@ -97,9 +101,10 @@ class HostJournal:
             process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         except OSError as error:
             self._starts_at = time.monotonic() + PAUSE
-            self._troubles.begin(_JOURNALCTL, f"journalctl can't be started ({reason_of(error)})")
+            self._troubles.begin(JOURNAL_TROUBLE, f"journalctl can't be started ({reason_of(error)})")
             return False
         self._process, self._words = process, ""
+        self._works_at = time.monotonic() + PAUSE
 
         def listen() -> None:
             for line in process.stderr or ():

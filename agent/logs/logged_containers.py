@@ -29,6 +29,8 @@ class Containers:
     def __init__(self, root: Path, host: str, places: dict[str, ReadPlace], troubles: Troubles) -> None:
         self._root, self._host, self._places, self._troubles = root, host, places, troubles
         self._known: set[str] = set()
+        self._unopened: set[str] = set()
+        """Containers whose log can't be opened."""
         self.logs: dict[str, LogReader] = {}
 
     def look(self) -> None:
@@ -45,6 +47,10 @@ class Containers:
                 except OSError as error:
                     self._troubles.begin(name, unreadable(task, error))
                     self._known.discard(name)
+                    self._unopened.add(name)
+        for name in self._unopened - there:
+            self._troubles.end(name)
+        self._unopened &= there - self.logs.keys()
         self._known &= there | self.logs.keys()
 
     def read(self) -> Iterator[list[CentralLine]]:
@@ -63,6 +69,7 @@ class Containers:
         """Let go of the logs of containers that are removed, and read to their end."""
         for name in [name for name, log in self.logs.items() if log.is_over]:
             self.logs.pop(name).close()
+            self._troubles.end(name)
             self._places.pop(name, None)
             self._known.discard(name)
 

@@ -7,20 +7,24 @@ once a second, so that a kill makes doubles of what was sent since, and loses no
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from agent.errors import AgentError, reason_of
 from agent.host.durable_files import read_json, write_json
+from agent.host.shipping_notes import NOTES
 from agent.logs.collector_room import CollectorRoom
 from agent.logs.host_journal import HostJournal
 from agent.logs.lines import CentralLine, word
 from agent.logs.log_reader import ReadPlace
 from agent.logs.logged_containers import Containers
 from agent.logs.relp import Relp
-from agent.logs.troubles import Troubles
+from agent.logs.shipping import Shipping
+from agent.logs.troubles import STATE_TROUBLE, Troubles
 
 CONFIG = Path("/etc/skep/logs/ship.json")
 STATE = Path("/var/lib/skep/logs/sent.json")
@@ -75,16 +79,26 @@ class Shipper:
         sender: What confirms messages.
         state: Where it notes what was confirmed.
         stopped: Set when it is to end.
+        room: The room of the collector on this host; None where there is none.
 
     """
 
-    def __init__(self, config: ShipConfig, sender: Sender, state: Path, stopped: threading.Event) -> None:
+    def __init__(
+        self,
+        config: ShipConfig,
+        sender: Sender,
+        state: Path,
+        stopped: threading.Event,
+        room: CollectorRoom | None = None,
+    ) -> None:
         self._sender, self._state, self._stopped = sender, state, stopped
         self._noted: dict[str, Any] = read_json(state, {"containers": {}, "cursor": ""})
         places = {name: ReadPlace(**place) for name, place in self._noted["containers"].items()}
         self._troubles = Troubles(say)
         self._containers = Containers(Path(config.containers), config.host, places, self._troubles)
         self._journal = HostJournal(config.host, self._noted["cursor"], self._troubles)
+        is_full = None if room is None else lambda: room.is_full
+        self._shipping = Shipping(state.with_name(NOTES.name), self._troubles, is_full)
         self._is_silent = False
 
     def run(self) -> None:
@@ -104,16 +118,21 @@ class Shipper:
 
     def round(self) -> bool:
         """Read each log once, and return whether there was anything new; note it when it has arrived."""
+        taken = time.time()
         self._containers.look()
         found = False
         for lines in self._containers.read():
             found = True
             if not self._sent(lines, "service"):
                 return False
+            taken = min(taken, _moment(lines[-1]))
         if lines := self._journal.read(_LARGEST_BATCH):
             found = True
             if not self._sent(lines, "host"):
                 return False
+            taken = min(taken, _moment(lines[-1]))
+        self._shipping.taken = taken
+        self._shipping.note()
         places = self._containers.places()
         self._containers.forget_removed()
         state = {
@@ -130,11 +149,11 @@ class Shipper:
             write_json(self._state, state)
         except OSError as error:
             self._troubles.begin(
-                "state",
+                STATE_TROUBLE,
                 f"{self._state} can't be written ({reason_of(error)}): lines go on, and come twice after a restart",
             )
             return
-        self._troubles.end("state")
+        self._troubles.end(STATE_TROUBLE)
         self._noted = state
 
     def _sent(self, lines: list[CentralLine], kind: str) -> bool:
@@ -149,6 +168,7 @@ class Shipper:
     def _waits_on(self) -> bool:
         """Open logs of containers that began meanwhile, lest they be removed unread; return False if it was stopped."""
         self._containers.look()
+        self._shipping.note()
         return not self._stopped.is_set()
 
     def _arrived(self, messages: list[bytes]) -> bool:
@@ -170,6 +190,14 @@ def message(line: CentralLine, kind: str) -> bytes:
     """Return the message (RFC 5424) that has a line, for the file of its service or host."""
     name = line.source.partition(".")[0] if kind == "service" else line.host
     return f"<14>1 - {line.host} {word(name)} - {kind} - {line}".encode(errors="replace")
+
+
+def _moment(line: CentralLine) -> float:
+    """Return when a line was said, in seconds since 1970; now if its time can't be read."""
+    try:
+        return datetime.fromisoformat(line.time).timestamp()
+    except ValueError:
+        return time.time()
 
 
 def _batches(lines: Iterable[CentralLine]) -> Iterator[list[CentralLine]]:
@@ -194,7 +222,9 @@ def ship() -> None:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
+    room = None
     if config.writes:
         mark = STATE.with_name("collector-is-stopped")
-        CollectorRoom(config.unit, Path(config.writes), config.least, mark, say).watch(stopped)
-    Shipper(config, sender, STATE, stopped).run()
+        room = CollectorRoom(config.unit, Path(config.writes), config.least, mark, say)
+        room.watch(stopped)
+    Shipper(config, sender, STATE, stopped, room).run()

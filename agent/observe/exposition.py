@@ -32,6 +32,12 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
     ),
     "skep_volume_filesystem_free_bytes": ("gauge", "Bytes that are free on the volume's file system."),
     "skep_log_errors_total": ("counter", "Lines of the service's logs here that monitor_error counts."),
+    "skep_logs_taken_timestamp_seconds": (
+        "gauge",
+        "Until when all that was said here has arrived on the repository host.",
+    ),
+    "skep_logs_failed": ("gauge", "Whether the shipper of logs fails at this part."),
+    "skep_logs_collector_full": ("gauge", "Whether the collector of logs is stopped for want of room."),
     "skep_backup_last_success_timestamp_seconds": ("gauge", "When the service was saved last."),
     "skep_backup_failed": ("gauge", "Whether the service's last backup failed, or the test of it."),
     "skep_backup_last_test_timestamp_seconds": (

@@ -21,6 +21,7 @@ from agent.observe.engine_reader import EngineReader
 from agent.observe.error_counts import ErrorCounts
 from agent.observe.exposition import Exposition
 from agent.observe.observe_config import CONFIG, ObserveConfig, observe_config
+from agent.observe.shipping_figures import shipping_figures
 from agent.observe.swarm_figures import swarm_figures
 
 PAUSE = 15.0
@@ -107,7 +108,7 @@ class HostObserver:
             parts.append(("registry", lambda part: self._disks.registry(config, part, clock)))
         if config.schedule:
             parts.append(("backups", lambda part: backup_figures(config, part, now)))
-        parts.append(("certificates", certificate_figures))
+        parts += [("certificates", certificate_figures), ("shipping", shipping_figures)]
         for name, read in parts:
             self._part(name, read, figures)
         for service, count in self._failures.counts.items():

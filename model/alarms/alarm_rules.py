@@ -17,11 +17,12 @@ OBSERVED = 120
 
 _LOOKED_AGO = "(node_time_seconds - on (host) skep_observed_timestamp_seconds)"
 """Seconds since a host's agent looked, both by the host's own clock: how far off that is does not matter."""
-_FRESH = f"({_LOOKED_AGO} < {OBSERVED})"
-_REACHED = f"(skep_swarm_managers_reachable and on (host) {_FRESH})"
+FRESH = f"({_LOOKED_AGO} < {OBSERVED})"
+"""Hosts whose agent looks: what it wrote holds."""
+_REACHED = f"(skep_swarm_managers_reachable and on (host) {FRESH})"
 _WANTED = "skep:service_tasks_wanted"
 RECORDED = {
-    _WANTED: f"max by (service) (skep_service_tasks_wanted and on (host) {_FRESH})"
+    _WANTED: f"max by (service) (skep_service_tasks_wanted and on (host) {FRESH})"
     f" or {_WANTED} unless on () (max{_REACHED} > 0)"
 }
 """Series that Prometheus notes for itself, to their expressions: the tasks that services should have, which stay as
@@ -31,7 +32,7 @@ _UNKNOWN = '(skep_observe_failed{part="engine"} == 1 and on (host) up{job="engin
 _TASKS = (
     f"(skep_service_tasks_running or last_over_time(skep_service_tasks_running[2m]) and on (host) {_UNKNOWN})"
 )
-_RUNNING = f"sum by (service) ({_TASKS} and on (host) {_FRESH})"
+_RUNNING = f"sum by (service) ({_TASKS} and on (host) {FRESH})"
 _RUNNING_OR_NONE = f"({_RUNNING} or {_WANTED} * 0)"
 _DISKS = 'fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660|nsfs|fuse.*"'
 _DAY, _MINUTE = 86_400, 60
@@ -140,7 +141,7 @@ RULES = (
     ),
     AlarmRule(
         "ServiceChanged",
-        f"max by (service) (last_over_time(skep_service_drift[2m]) and on (host) {_FRESH}) == 1"
+        f"max by (service) (last_over_time(skep_service_drift[2m]) and on (host) {FRESH}) == 1"
         f" unless on (service) ({_WANTED} > 0 and on (service) ({_RUNNING_OR_NONE} == 0))",
         15 * _MINUTE,
         "{{ $labels.service }} is not as skep deployed it: somebody else changed or removed it.",
@@ -239,7 +240,7 @@ RULES = (
     ),
     AlarmRule(
         "NodeDown",
-        f'max by (host) (label_replace(skep_node_ready and on (host) {_FRESH}, "host", "$1", "exported_host", "(.+)"))'
+        f'max by (host) (label_replace(skep_node_ready and on (host) {FRESH}, "host", "$1", "exported_host", "(.+)"))'
         " == 0",
         _MINUTE,
         "The swarm does not reach {{ $labels.host }}.",
@@ -347,9 +348,3 @@ def _never(name: str, series: str, wait: float, saved: tuple[str, ...], look: st
 WATCHDOG_RULE = AlarmRule(
     WATCHDOG, "vector(1)", 0, "Alarms arrive. This one is always given.", "doit alerts", "alive"
 )
-
-NAMES = frozenset(
-    rule.name
-    for rule in (*RULES, WATCHDOG_RULE, *backup_rules(longest=0, tested_every=0, saved=("service",)))
-)
-"""The names of all alarms that skep has."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from model.alarms.alarm_rules import RECORDED, RULES, WATCHDOG_RULE, AlarmRule, backup_rules
 from model.alarms.backup_gaps import longest_gap
+from model.alarms.log_rules import log_rules
 from model.stage import Stage
 from model.units import duration
 
@@ -21,6 +22,17 @@ _SINCE = (
 )
 """When the condition began to hold: Prometheus notes it for itself, once it has looked; templates know no other way."""
 
+NAMES = frozenset(
+    rule.name
+    for rule in (
+        *RULES,
+        WATCHDOG_RULE,
+        *backup_rules(longest=0, tested_every=0, saved=("service",)),
+        *log_rules(""),
+    )
+)
+"""The names of all alarms that skep has."""
+
 
 def rule_file(stage: Stage) -> str:
     """Return the rule file of a stage, as JSON, which is YAML as well."""
@@ -30,6 +42,8 @@ def rule_file(stage: Stage) -> str:
         saved = tuple(name for name, service in stage.services.items() if service.backup_scripts)
         longest = 2 * longest_gap(backup.schedule) + GRACE
         rules += backup_rules(longest=longest, tested_every=_TRIALS.get(backup.verify), saved=saved)
+    if stage.site.logs is not None:
+        rules += log_rules(stage.repository_short)
     recorded = [{"record": name, "expr": expr} for name, expr in RECORDED.items()]
     groups = [
         {

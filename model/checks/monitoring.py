@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from model import site as types
 from model import templates
-from model.alarms.alarm_rules import NAMES
+from model.alarms.rule_file import NAMES
 from model.checks.shared import no_secret
 from model.toml_text import key_text, toml_text
 

@@ -11,6 +11,8 @@ LOGS_PORT = 2514
 _DAY = 86_400
 _OPTIONS: dict[str, Scalar] = {"max-size": "10m", "max-file": "10"}
 """Of each container: what a host holds of its log while the repository host takes none."""
+LATE = 600.0
+"""Seconds for which what a host says may wait there: after that it is said."""
 READ_DRIVER = "json-file"
 """The only logging driver whose files are read."""
 

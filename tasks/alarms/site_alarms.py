@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from model.alarms.alarm_rules import NAMES, WATCHDOG
+from model.alarms.alarm_rules import WATCHDOG
 from model.alarms.given_alarms import GivenAlarm, Silence
+from model.alarms.rule_file import NAMES
 from model.errors import ConfigError, HostError
 from model.stage import Stage
 from remote.monitoring.alertmanager import given_alarms, silences

@@ -16,6 +16,8 @@ DOCKER_ROOT = "/var/lib/docker"
 VOLUMES_ROOT = f"{DOCKER_ROOT}/volumes"
 JOBS_ROOT = "/var/lib/skep/backup"
 """Where skep's agent writes down how its jobs ended."""
+SHIPPING = "/var/lib/skep/logs/shipping.json"
+"""Where the shipper of logs notes how far they have arrived."""
 VOLUME_TIME = 0.5
 """Seconds for which sizes of volumes are summed up: of those that are not done then only the file system is known."""
 FILE_SERVER_TIME = 5
@@ -36,6 +38,7 @@ for file in @JOBS@/restore/*.json @JOBS@/swap/*.json; do
     name=${file##*/} kind=${file%/*}
     [ -e "$file" ] && echo "restoration ${kind##*/} ${name%.json} $(tr -d '\n' <"$file")"
 done
+[ -e @SHIPPING@ ] && echo "shipping $(tr -d '\n' <@SHIPPING@)"
 out=$(mktemp -d)
 for name in @VOLUMES@; do
     # Not waited for, neither here nor by ssh, which waits for all that have its output: df waits for a file server that
@@ -114,6 +117,7 @@ class HostReading:
             backups are due.
         restoring: Service to what it goes back to, of restorations that have not ended there, as the agent notes it.
         swapped: Service to the generation that its volumes' files are changed for there, as the agent notes it.
+        shipping: How far its logs have arrived, as its shipper notes it; None where none does.
 
     """
 
@@ -129,6 +133,7 @@ class HostReading:
     jobs: tuple[Json, ...] = ()
     restoring: Mapping[str, Json] = field(default_factory=dict)
     swapped: Mapping[str, Json] = field(default_factory=dict)
+    shipping: Json | None = None
 
 
 def reading_script(volumes: Collection[str]) -> str:
@@ -141,6 +146,7 @@ def reading_script(volumes: Collection[str]) -> str:
         "@TIME@": str(VOLUME_TIME),
         "@PATIENCE@": str(FILE_SERVER_TIME),
         "@JOBS@": JOBS_ROOT,
+        "@SHIPPING@": SHIPPING,
     }
     text = _SCRIPT
     for word, value in words.items():
@@ -185,6 +191,7 @@ def parse_reading(output: str) -> HostReading:
         jobs=tuple(job for words in lines.get("job", ()) if (job := _job(" ".join(words))) is not None),
         restoring=_notes(lines, "restore"),
         swapped=_notes(lines, "swap"),
+        shipping=_job(" ".join(one.get("shipping", ()))),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from model.json_types import Json
 from model.stage import Host, Stage
+from tasks.logs.log_status import log_problems
 from tasks.operate.backup_status import backup_problems
 from tasks.operate.host_reading import HostReading, VolumeFill
 from tasks.operate.service_status import ServiceStatus, service_statuses
@@ -134,8 +135,11 @@ def site_status(stage: Stage, made: Sequence[Host], reading: SiteReading) -> Sit
     swarm = reading.swarm
     view = SiteView(stage, reading, {} if isinstance(swarm, str) else short_names(stage, swarm))
     known = {host.short for host in made}
+    logs = log_problems(stage, reading)
     return SiteStatus(
-        hosts=tuple(_host(view, host, is_made=host.short in known) for host in stage.hosts),
+        hosts=tuple(
+            _host(view, host, logs.get(host.short, ()), is_made=host.short in known) for host in stage.hosts
+        ),
         services=tuple(service_statuses(view)),
         volumes=tuple(_volumes(view)),
         networks=tuple(_networks(view)),
@@ -178,8 +182,8 @@ def _answers(view: SiteView, node: Json) -> bool:
     )
 
 
-def _host(view: SiteView, host: Host, *, is_made: bool) -> HostStatus:
-    """Return a host's status."""
+def _host(view: SiteView, host: Host, logs: Sequence[str], *, is_made: bool) -> HostStatus:
+    """Return a host's status; what is wrong with its logs is known."""
     reading, engine = view.reading.hosts.get(host.short), view.reading.engines.get(host.short)
     if not is_made:
         return HostStatus(host.short, problems=("is not made yet (doit build_infra)",))
@@ -202,6 +206,7 @@ def _host(view: SiteView, host: Host, *, is_made: bool) -> HostStatus:
         problems += _membership(host, engine, node)
     elif isinstance(reading, HostReading):
         problems.append(str(engine).removeprefix(f"{host.short}: "))
+    problems += logs
     running = [
         container
         for container in (engine.containers if isinstance(engine, EngineReading) else ())

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from model.alarms.alarm_rules import NAMES
 from model.alarms.alertmanager_config import alertmanager_config
-from model.alarms.rule_file import rule_file
+from model.alarms.rule_file import NAMES, rule_file
 from model.alarms.scraping import scrape_config
 from model.site_file.load import parse_site
 from model.stage import Stage
@@ -23,6 +22,7 @@ SITE: dict[str, Any] = {
     "site": "example",
     "stages": {"private": {"provider": "docker", "cidr": "192.0.2.0/24"}},
     "monitoring": {},
+    "logs": {},
     "backup": {"schedule": "01:00", "verify": "daily"},
     "volumes": {"data": {"hosts": ["hive0"]}},
     "services": {
@@ -92,6 +92,10 @@ HOST, WEB = {"host": "hive0"}, {"service": "web"}
 DEVICE = {"host": "hive0", "device": "/dev/vda1"}
 UP = '{job="node", host="hive0"}'
 ENGINE = 'up{job="engine", host="hive0"}'
+SHIPPED = 'skep_logs_taken_timestamp_seconds{host="hive0"}'
+SHIPPED_THERE = SHIPPED.replace("hive0", "hive3")
+HOSTS = LIVE | looks("hive3")
+COLLECTOR_FULL = 'skep_logs_collector_full{host="hive3"}'
 GOOD, TESTED = (
     'skep_backup_last_success_timestamp_seconds{host="hive0", service="web"}',
     'skep_backup_last_test_timestamp_seconds{host="hive0", service="web"}',
@@ -457,6 +461,73 @@ CASES = [
     ),
     Case("RegistryFull", "20 GB", {FREE: "20000000000x40"}, "5m"),
     Case(
+        "LogsNotTaken",
+        "one host's shipper is stopped",
+        HOSTS | {SHIPPED: "0+15x4 60x120", SHIPPED_THERE: "0+15x200", COLLECTOR_FULL: "0x200"},
+        "22m",
+        HOST,
+        "21m 0s behind",
+        675,
+    ),
+    Case(
+        "LogsNotTaken",
+        "the collector takes none: of the repository host's own alone",
+        HOSTS | {SHIPPED: "0x120", SHIPPED_THERE: "0x200"},
+        "21m",
+        {"host": "hive3"},
+        "21m 0s behind",
+        615,
+    ),
+    Case(
+        "LogsNotTaken",
+        "its disk is full, which is another alarm",
+        HOSTS | {SHIPPED: "0x120", SHIPPED_THERE: "0x200", COLLECTOR_FULL: "1x200"},
+        "25m",
+    ),
+    Case(
+        "LogsNotTaken",
+        "the repository host is back after an hour, and takes them in five minutes",
+        HOSTS | {SHIPPED: "-3600x20 300+15x100", SHIPPED_THERE: "0+15x200"},
+        "15m",
+    ),
+    Case(
+        "LogsNotTaken",
+        "a hive was down for half an hour",
+        looks("hive0", "0 15 _x120 1800+15x100", "0 15 _x120 1800+15x100")
+        | looks("hive3")
+        | {SHIPPED: "0 15 _x120 30 1800+15x100", SHIPPED_THERE: "0+15x300"},
+        "45m",
+    ),
+    Case(
+        "LogsNotTaken",
+        "lines of a busy hive are half a minute behind",
+        HOSTS | {SHIPPED: "-30+15x200", SHIPPED_THERE: "0+15x200"},
+        "30m",
+    ),
+    Case(
+        "LogsNotTaken",
+        "a service's log can't be read",
+        LIVE | {'skep_logs_failed{host="hive0", part="services"}': "1x80"},
+        "10m",
+        {"host": "hive0", "part": "services"},
+        "fails",
+    ),
+    Case(
+        "LogsNotTaken",
+        "journalctl is started again",
+        LIVE | {'skep_logs_failed{host="hive0", part="journal"}': "1x4 0x80"},
+        "12m",
+    ),
+    Case(
+        "LogsFull",
+        "stopped",
+        HOSTS | {COLLECTOR_FULL: "1x40"},
+        "5m",
+        {"host": "hive3"},
+        "stopped",
+    ),
+    Case("LogsFull", "for a minute", HOSTS | {COLLECTOR_FULL: "1x4 0x40"}, "6m"),
+    Case(
         "ObserverStale",
         "stopped",
         looks("hive0", "0 15 15x20") | {f"up{UP}": "1x20"},
@@ -560,7 +631,7 @@ def found_of(programs: Path, directory: Path, case: Case) -> subprocess.Complete
     (directory / "rules.json").write_text(json.dumps({"groups": [group]}))
     alerts = []
     if case.labels is not None:
-        texts = of[-1]["annotations"] if case.value in ("never", "none") else of[0]["annotations"]
+        texts = of[-1]["annotations"] if case.value in ("never", "none", "fails") else of[0]["annotations"]
         said = {key: texts[key] for key in ("summary", "look")}
         for name, value in case.labels.items():
             said = {key: text.replace(f"{{{{ $labels.{name} }}}}", value) for key, text in said.items()}

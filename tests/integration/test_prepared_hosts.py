@@ -108,6 +108,14 @@ def answers(address: str) -> list[str]:
         return []
 
 
+def are_taken(hosts: PreparedRig) -> bool:
+    """Return whether the repository host's exporter tells that its logs arrived a minute ago or later."""
+    told = rig.run_in(hosts.below.container("hive1"), "date +'now %s'; curl -s http://127.0.0.1:9100/metrics")
+    figures = dict(re.findall(r"^(now|skep_logs_\S+) (\S+)$", told, re.MULTILINE))
+    taken = float(figures.get("skep_logs_taken_timestamp_seconds", 0))
+    return float(figures["now"]) - taken < 60 and figures.get("skep_logs_collector_full") == "0"
+
+
 def looked_at(hosts: PreparedRig) -> dict[str, int]:
     """Return from how many hosts Prometheus has figures, by job; none while it does not answer."""
     asked = "promtool query instant http://127.0.0.1:9090 up 2>&1 || true"
@@ -199,6 +207,7 @@ def test_all_seven_phases_on_prepared_hosts(hosts: PreparedRig, tmp_path: Path) 
         return "powerdns" in site.run("logs", "powerdns", "central=yes").text
 
     rig.wait_until(is_kept, "a line of a service to be kept")
+    rig.wait_until(lambda: are_taken(hosts), "the repository host to tell that logs are taken")
 
     ended = site.run("destroy", f"confirm={site.name}", "volumes=all", timeout=RUN)
     assert ended.status == 0, ended.text

@@ -62,6 +62,20 @@ def test_what_a_service_said_is_kept(talker: OneHost) -> None:
     assert (left.returncode, len(left.stdout.splitlines())) == (0, 100)
 
 
+def test_logs_that_do_not_arrive(talker: OneHost) -> None:
+    """`doit status` says it of a shipper that has not run for long, and no more when it does again."""
+    notes, said = "/var/lib/skep/logs/shipping.json", "has not arrived in the logs that are kept for"
+    assert said not in talker.run("status").text
+    talker.on_host(
+        f"systemctl stop skep-logs-shipper\n"
+        f"touch -d '-1 hour' /tmp/then; sed -i \"s/\\(taken\\W*\\)[0-9.]*/\\1$(date -r /tmp/then +%s)/\" {notes}"
+    )
+    status = talker.run("status")
+    assert (status.status, f"hive0: what it says {said} 60 min" in status.text) == (2, True), status.text
+    talker.on_host("systemctl start skep-logs-shipper")
+    rig.wait_until(lambda: said not in talker.run("status").text, "the shipper to be in time again", 60)
+
+
 def test_a_hosts_journal_is_kept(talker: OneHost) -> None:
     """On the repository host, in a file for each host."""
     talker.on_host("logger kept for later")

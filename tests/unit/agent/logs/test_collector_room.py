@@ -63,11 +63,14 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
 @pytest.mark.parametrize("is_one_process", [True, False])
 def test_the_collector_is_stopped_and_started_once_each(host: Host, *, is_one_process: bool) -> None:
     """It starts with a quarter more than it stops at, lest it go on and off; another process knows what was done."""
-    room = host.room()
+    room, full = host.room(), []
     for free in (500, 255, 0, 300, 320, 255 + 1, 500):
         host.free = free
-        (room if is_one_process else host.room()).look()
+        room = room if is_one_process else host.room()
+        room.look()
+        full.append(room.is_full)
 
+    assert full == [False, True, True, True, False, False, False]
     assert host.orders == ["stop", "start"]
     assert host.said == [
         "/var/log: 255 MB are free: the collector takes no lines until there are more",

@@ -121,3 +121,22 @@ def test_an_entry_that_is_none_is_stepped_over(journalctl: Journalctl) -> None:
     journalctl(f"echo '{broken}'; echo '{whole}'; exec sleep 60")
 
     assert [line.text for line in lines_of("c0", [], 1)] == ["hello"]
+
+
+def test_a_journalctl_that_works_again_is_no_trouble_any_more(journalctl: Journalctl) -> None:
+    """Also where nobody says anything on the host."""
+    journalctl("exit 1")
+    troubles = Troubles(lambda _sentence: None)
+    journal = HostJournal("hive0", "", troubles)
+    _MADE.append(journal)
+
+    def has_trouble(*, wanted: bool) -> bool:
+        ends = time.monotonic() + 20
+        while bool(troubles.parts) != wanted and time.monotonic() < ends:
+            journal.read(100)
+            time.sleep(0.01)
+        return bool(troubles.parts)
+
+    assert has_trouble(wanted=True)
+    journalctl("exec sleep 60")
+    assert not has_trouble(wanted=False)

@@ -4,12 +4,17 @@ import errno
 import os
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from agent.errors import AgentError
-from agent.logs import ship
+from agent.host.shipping_notes import shipping_notes
+from agent.logs import ship, shipping
+from agent.logs.collector_room import CollectorRoom
 from agent.logs.lines import CentralLine
 from agent.logs.log_reader import LogReader
 from agent.logs.ship import ShipConfig, Shipper, message
@@ -59,10 +64,10 @@ def _no_journal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         _MADE.pop().close()
 
 
-def shipper(tmp_path: Path, collector: Collector) -> Shipper:
+def shipper(tmp_path: Path, collector: Collector, room: CollectorRoom | None = None) -> Shipper:
     """Return one that reads the containers below a directory."""
     config = ShipConfig("hive0", "hive9.example", 6514, str(tmp_path / "containers"), "", "", "")
-    _MADE.append(Shipper(config, collector, tmp_path / "sent.json", threading.Event()))
+    _MADE.append(Shipper(config, collector, tmp_path / "sent.json", threading.Event(), room))
     return _MADE[-1]
 
 
@@ -245,6 +250,81 @@ def test_a_log_is_followed_though_it_was_looked_at_between_two_files(tmp_path: P
     sending.round()
 
     assert collector.texts == ["1", "2"]
+
+
+@pytest.fixture
+def noon(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Have it be an hour after the engine's lines, and notes written at once; give the time of the lines."""
+    lines = datetime(2026, 11, 30, 12, tzinfo=UTC).timestamp()
+    monkeypatch.setattr("time.time", lambda: lines + 3600)
+    monkeypatch.setattr(shipping, "_EVERY", 0.0)
+    return lines
+
+
+def test_how_far_lines_have_arrived_is_noted(tmp_path: Path, noon: float) -> None:
+    """By the last line that arrived where there may be more, else by the beginning of the round that found no more."""
+    engine, notes = EngineLog(tmp_path / "containers"), tmp_path / "shipping.json"
+    sending = shipper(tmp_path, Collector())
+    engine.write("1\n")
+    sending.round()
+    assert shipping_notes(notes) == {"taken": noon, "failing": []}
+
+    sending.round()
+    assert shipping_notes(notes) == {"taken": noon + 3600, "failing": []}
+
+
+def test_a_collector_that_is_down_lets_the_notes_grow_old(
+    tmp_path: Path, noon: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They say since when lines wait, while they are waited with and by the next process; where none is, since now."""
+    engine, notes = EngineLog(tmp_path / "containers"), tmp_path / "shipping.json"
+    shipper(tmp_path, Collector()).round()
+    engine.write("1\n")
+    found = []
+
+    class Down(Collector):
+        def send(self, messages: list[bytes], waits_on: Callable[[], bool]) -> None:
+            waits_on()
+            found.append(shipping_notes(notes))
+            super().send(messages, waits_on)
+
+    monkeypatch.setattr("time.time", lambda: noon + 7200)
+    stopped = shipper(tmp_path, Down(failures=1))
+    stopped._stopped.set()
+    assert not stopped.round()
+
+    assert found == [{"taken": noon + 3600, "failing": []}]
+
+
+def test_notes_of_a_log_that_cant_be_read(
+    tmp_path: Path, noon: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its part fails until it is read, or gone with its container; other logs go on."""
+    engine, notes = EngineLog(tmp_path / "containers"), tmp_path / "shipping.json"
+    sending = shipper(tmp_path, Collector())
+
+    def fail(*_arguments: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as on_a_broken_disk:
+        on_a_broken_disk.setattr("agent.logs.logged_containers.LogReader", fail)
+        sending.round()
+        assert shipping_notes(notes) == {"taken": noon + 3600, "failing": ["services"]}
+        engine.remove()
+        sending.round()
+    assert shipping_notes(notes) == {"taken": noon + 3600, "failing": []}
+
+
+def test_notes_of_the_repository_host(tmp_path: Path, noon: float) -> None:
+    """They say whether the collector is stopped for want of room."""
+    room: Any = SimpleNamespace(is_full=True)
+    shipper(tmp_path, Collector(), room).round()
+
+    assert shipping_notes(tmp_path / "shipping.json") == {
+        "taken": noon + 3600,
+        "failing": [],
+        "is_full": True,
+    }
 
 
 @pytest.mark.parametrize(
