@@ -12,7 +12,9 @@ from doit.exceptions import InvalidCommand
 from commands.shared.console import ConsoleLog
 from commands.shared.current_run import confirming, site_run
 from commands.shared.holding import holding, interrupted, say_if_unasked
+from model.alarms.touched import Touched
 from model.errors import SkepError
+from tasks.alarms.silenced import OF_THE_SWARM
 from tasks.cleanup.inventory import Inventory, inventory
 from tasks.cleanup.teardown import forget, take_down
 from tasks.run.context import Run
@@ -69,7 +71,11 @@ If it was interrupted, or a host did not answer, run it again."""
         log = ConsoleLog(self.outstream)
         if parts.owned and parts.hosts:
             say_if_unasked(run)
+        run.silences.begin_lasting(
+            "the stage is removed", Touched(run.stage.services, {*parts.hosts}, OF_THE_SWARM), log
+        )
         if take_down(run, parts, named, log):
+            run.silences.close(log)
             run.history.end(FAILED)
             log(
                 f"stage {run.stage.name} is not completely removed, so state/{run.stage.name} is kept: "

@@ -1,7 +1,7 @@
 """`doit halt`: stop a stage's hosts; `doit build_infra`, or any run, starts them again."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,8 +11,10 @@ from doit.exceptions import InvalidCommand
 from commands.shared.console import ConsoleLog
 from commands.shared.current_run import site_run
 from commands.shared.holding import holding, interrupted, say_if_unasked
+from model.alarms.touched import Touched
 from model.errors import SkepError
 from model.log import Log
+from tasks.alarms.silenced import OF_THE_SWARM, services_there
 from tasks.explain import costs
 from tasks.run.context import Run
 from tasks.run.run_history import FAILED, HALTED, HALTING
@@ -58,9 +60,11 @@ data, addresses and the swarm are there again when the hosts are started.
             raise InvalidCommand(
                 f"stage {run.stage.name} has no host {', '.join(missing)}; there are: {there}"
             )
+        log = ConsoleLog(self.outstream)
         running = [name for name in dict.fromkeys(wanted) if hosts[name].running]
         if running:
             say_if_unasked(run)
+        run.silences.begin_lasting(f"{', '.join(running)} is halted", _touched(run, running), log)
         # These go last: as long as one of them lives, no other run begins.
         held = [host.short for host in run.stage_lock.held_on]
         if run.stage.repository.short in running:
@@ -68,7 +72,6 @@ data, addresses and the swarm are there again when the hosts are started.
         run.stage_lock.let_go(host for host in run.stage.hosts if host.short in running)
         # Closed first: commands over a connection to a host that is off would wait for its timeout.
         run.connections.disconnect(except_=held)
-        log = ConsoleLog(self.outstream)
         stopped = {
             name
             for part in ([n for n in running if n not in held], [n for n in running if n in held])
@@ -79,6 +82,8 @@ data, addresses and the swarm are there again when the hosts are started.
             run.history.went_down()
         else:
             run.history.end(HALTED if len(stopped) == len(running) else FAILED)
+        if run.stage.repository.short not in stopped:
+            run.silences.close(log)
         log(f"{len(stopped)} of {len(hosts)} hosts stopped ({time.monotonic() - began:.1f} s)")
         off = stopped | {name for name in hosts if not hosts[name].running}
         existing = [resource for resource in run.provider.resources() if resource.name in found]
@@ -86,6 +91,13 @@ data, addresses and the swarm are there again when the hosts are started.
         for line in costs.lines(run.stage, left, "goes on costing money"):
             log(line)
         return 0 if len(stopped) == len(running) else 1
+
+
+def _touched(run: Run, names: Collection[str]) -> Touched:
+    """Return what is touched where hosts stop: they, the services that have tasks there, the swarm."""
+    hives = [hive for hive in run.stage.hives if hive.short in names]
+    services = {name for hive in hives for name in services_there(run, hive)}
+    return Touched(services, names, OF_THE_SWARM if hives else ())
 
 
 def _stop(run: Run, names: Sequence[str], log: Log) -> list[str]:

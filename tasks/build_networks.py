@@ -15,6 +15,7 @@ from model.labels import KEY_LABEL, NAME_LABEL, label_filter
 from model.log import Log
 from model.stage import Stage
 from model.swarm.docker_subnets import is_taken_early
+from tasks.alarms.silenced import silence_until_deployed
 from tasks.cleanup.inventory import Inventory
 from tasks.cleanup.removing import each, remove_when_free
 from tasks.names import network_task, swarm_tasks
@@ -70,6 +71,8 @@ class OverlayNetwork(Step):
         engines = partial(_engines, run, work.log)
         replace = partial(_inside, run.stage, run.connections, name) if name in run.may_replace else None
         # One after the other: a service in two of them is put back into one before it is taken out of the other.
+        if replace:
+            silence_until_deployed(run, self._users() & run.stage.services.keys(), work.log)
         with run.coordination.lock("replacing a network") if replace else contextlib.nullcontext():
             manager = run.connections.manager()
             made = ensure_network(manager, name, self._network, labels, work.log, engines, replace)
@@ -93,9 +96,7 @@ class OverlayNetwork(Step):
     def inspect(self, changed: Names) -> Finding:
         """Tell a network that can be replaced from one that services use."""
         del changed
-        swarm = self._run.live_state.swarm
-        network = swarm.networks.get(self.name, {}).get("Id")
-        users = ", ".join(sorted(name for name, seen in swarm.services.items() if network in _joined(seen)))
+        users = ", ".join(sorted(self._users()))
         if not users:
             return Finding(REPLACE)
         if self.name in self._run.may_replace:
@@ -105,6 +106,12 @@ class OverlayNetwork(Step):
             f"{users} use it as it is, and a network can't be changed in place: doit will refuse; with "
             f"replace={self.name} they are stopped, and deployed again in the new one",
         )
+
+    def _users(self) -> set[str]:
+        """Return the services that are in the network as it is."""
+        swarm = self._run.live_state.swarm
+        network = swarm.networks.get(self.name, {}).get("Id")
+        return {name for name, seen in swarm.services.items() if network in _joined(seen)}
 
 
 def _engines(run: Run, log: Log) -> "Iterator[DockerClient]":

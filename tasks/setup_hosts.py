@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from model.errors import SkepError
+from model.keys.record import FactRecord
 from model.labels import belongs_to, labels_of
 from model.log import Log
 from model.stage import REGISTRY_PORT, Host, Stage
@@ -19,7 +20,7 @@ from tasks.hosts.node_labels import NodeLabels
 from tasks.hosts.setup_steps import HostSteps, SetupStep, step_names
 from tasks.hosts.stage_vault import VAULT_FILE, StageVault
 from tasks.hosts.swarm_member import SwarmMember
-from tasks.names import REGISTRY, VAULT, setup_task
+from tasks.names import ALERTMANAGER, PROMETHEUS, REGISTRY, VAULT, setup_task
 from tasks.phase import PRUNES, Orphan, Phase
 from tasks.run.connections import Connections
 from tasks.run.context import Run
@@ -168,6 +169,8 @@ def destroy(run: Run, there: Inventory, volumes: Collection[str], log: Log) -> l
 
     def clear(name: str) -> None:
         host = run.stage.host(name)
+        if host.is_repository:
+            _end_alarms(run, host)
         # The markers first: whatever happens next, the following run sets the host up again.
         run.connections.to(host).script(
             f"rm -rf {MARKERS} {VAULT_FILE}\n",
@@ -179,6 +182,15 @@ def destroy(run: Run, there: Inventory, volumes: Collection[str], log: Log) -> l
             _leave(run.connections, host, log)
 
     return each([host.short for host in run.stage.hosts if host.short in there.hosts], clear, log)
+
+
+def _end_alarms(run: Run, host: Host) -> None:
+    """Have nobody told any more, for ever, that services do not run which are removed."""
+    for step in (PROMETHEUS, ALERTMANAGER):
+        if run.state.read(setup_task(host.short, step), FactRecord) is not None:
+            run.connections.to(host).script(
+                removal_script(step), timeout=REMOVAL_TIMEOUT, label=f"stopping {step}"
+            )
 
 
 def _foreign_services(stage: Stage, connections: Connections) -> list[str]:

@@ -15,6 +15,7 @@ from commands.operate.status_lines import size_words
 from commands.shared.console import ConsoleLog
 from commands.shared.current_run import site_run
 from commands.shared.holding import holding, interrupted
+from model.alarms.touched import Touched
 from model.backup_names import BEFORE_RESTORE, SITE
 from model.errors import HostError, SkepError
 from model.log import Log
@@ -84,7 +85,8 @@ goes on."""
                 return PLANNED
             if confirm != run.stage.site_name:
                 raise InvalidCommand(f"confirm={confirm}: the site is {run.stage.site_name}")
-            with holding(run):
+            touched = Touched({service})
+            with holding(run), run.silences.lasting(f"service {service} goes back to a backup", touched, log):
                 return self._restore(backups, service, at, log, progress)
         except SkepError as error:
             progress.end()

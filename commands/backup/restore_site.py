@@ -19,6 +19,7 @@ from commands.shared.console import ConsoleLog
 from commands.shared.current_run import site_run
 from commands.shared.holding import INTERRUPTED, holding, interrupted
 from commands.shared.run_again import run_again
+from model.alarms.touched import Touched
 from model.backup_address import has_password, without_passwords
 from model.errors import SkepError
 from model.secrets.secret import Secret
@@ -179,7 +180,10 @@ class RestoreSite:
                     progress.end()
 
         def again(tasks: Sequence[str]) -> int:
-            return run_again(run, self.program, tasks, is_restoring=True)
+            status = run_again(run, self.program, tasks, is_restoring=True)
+            # As soon as one of these runs has made an Alertmanager: the services wait for their data.
+            run.silences.begin_lasting("the site is made again", Touched({*stage.services}), log)
+            return status
 
         progress = AgentProgress(self.out)
         restored = RestoredSite(stage, run.provider.owns, journal, opened, again, progress, log)
@@ -192,6 +196,9 @@ class RestoreSite:
         except KeyboardInterrupt:
             progress.end()
             return interrupted(last[0], "type the same again, which goes on from there")
+        finally:
+            run.silences.close(log)
+            run.connections.close()
         if status:
             sys.stderr.write(
                 f"{stage.site_name} is not whole yet; the same again goes on: {content.command(stage)}\n"

@@ -16,6 +16,7 @@ from commands.shared.current_run import site_run
 from commands.shared.holding import holding, interrupted
 from commands.shared.read_back import NO_HOSTS
 from commands.shared.run_again import run_again
+from model.alarms.touched import Touched
 from model.errors import HostError, SkepError
 from model.log import Log
 from tasks.backup.site_backups import Heard
@@ -73,10 +74,19 @@ hosts, and type it with to=OLD."""
         if get_var("at") is not None and get_var("from") not in (None, BACKUP):
             raise InvalidCommand(f"at= is for from={BACKUP}")
         try:
+            return self._execute(run, list(dict.fromkeys(args)), to, log, progress)
+        finally:
+            # Not before its services run on the new hive.
+            run.silences.close(log)
+            run.connections.close()
+
+    def _execute(self, run: Run, names: Sequence[str], to: str, log: Log, progress: AgentProgress) -> int:
+        """Move them, have their services run, and return the exit status."""
+        try:
             with holding(run):
                 run.observer.enabled = True
                 try:
-                    moved = _move(run, list(dict.fromkeys(args)), to, log, progress)
+                    moved = _move(run, names, to, log, progress)
                 finally:
                     progress.end()
                     run.observer.close()
@@ -130,6 +140,8 @@ def _move(run: Run, names: Sequence[str], to: str, log: Log, heard: Heard) -> li
             log(f"volume {each.name} is on {each.target.short}: nothing to do{hint}")
     given_up = [each for each in candidates if each.is_given_up]
     moving = [each for each in candidates if not each.is_done and not each.is_given_up]
+    if given_up:
+        _silence(run, given_up, log)
     for each in given_up:
         VolumeBackups(run, [each], None, log, heard).undo(each)
         MovedVolumes(run, [each], log).give_up(each)
@@ -161,6 +173,7 @@ def _moved(run: Run, candidates: Sequence[Candidate], log: Log, heard: Heard) ->
         raise MoveRefusedError("\n".join(problems))
     for line in backups.lines():
         log(line)
+    _silence(run, moving, log)
     if not all(each.move.is_copied for each in moving):
         moves.stop()
     for volume in surveyed:
@@ -171,6 +184,13 @@ def _moved(run: Run, candidates: Sequence[Candidate], log: Log, heard: Heard) ->
     backups.load()
     moves.end()
     return moving
+
+
+def _silence(run: Run, candidates: Sequence[Candidate], log: Log) -> None:
+    """Have nobody told of the alarms of the services that are stopped, until this command ends."""
+    names = ", ".join(each.name for each in candidates)
+    services = {service for each in candidates for service in each.move.stopped}
+    run.silences.begin_lasting(f"the data of {names} is moved", Touched(services), log)
 
 
 def _tasks(run: Run, moved: Sequence[Candidate]) -> list[str]:

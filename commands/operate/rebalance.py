@@ -14,6 +14,7 @@ from commands.shared.current_run import confirming, site_run
 from commands.shared.holding import holding, interrupted
 from model.errors import HostError, SkepError
 from remote.mother.wait import attempts
+from tasks.alarms.silenced import silenced_service
 from tasks.operate.adjusted_service import AdjustedService
 from tasks.operate.containers import known_service
 from tasks.operate.rebalance import START_FIRST, Balance, Move, balance
@@ -127,10 +128,11 @@ def _move(run: Run, only: str, log: ConsoleLog) -> int:
     while move := next((each for each in found.moves if tries.get(each.service, 0) < TRIES), None):
         log(f"{move.service}: {move.reason}; {_order(move)}")
         service = AdjustedService(run, move.service)
-        if move.extra:
-            service.spread(move.extra, log)
-        else:
-            service.restart(log, start_first=not move.stop_first)
+        with silenced_service(run, move.service, log):
+            if move.extra:
+                service.spread(move.extra, log)
+            else:
+                service.restart(log, start_first=not move.stop_first)
         tries[move.service] = tries.get(move.service, 0) + 1
         # Old tasks that still end would look as if they had stayed.
         for _ in attempts(SETTLE):

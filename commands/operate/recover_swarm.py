@@ -13,6 +13,7 @@ from doit.exceptions import InvalidCommand
 from commands.shared.console import ConsoleLog
 from commands.shared.current_run import confirming, site_run
 from commands.shared.holding import holding, interrupted
+from model.alarms.touched import Touched
 from model.errors import HostError, SkepError
 from providers.base import Found
 from tasks.operate.lost_managers import SwarmLoss, examine
@@ -100,7 +101,8 @@ anything runs there, and joins as a new node. After a kill, type it again."""
                 f"skep can't switch off {', '.join(loss.unfenced)}: do that yourself, then: "
                 f"{self._confirming(run, loss, off)}"
             )
-        SwarmRecovery(run, loss).carry_out(log)
+        with run.silences.lasting("the swarm is made of one manager", Touched(loss.services), log):
+            SwarmRecovery(run, loss).carry_out(log)
         back = [each.name for each in loss.lost if each.host in run.stage.hosts]
         first = (
             ""

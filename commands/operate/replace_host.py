@@ -15,6 +15,7 @@ from commands.shared.holding import holding, interrupted, wait_for_lock
 from commands.shared.run_again import run_again
 from model.errors import SkepError
 from model.log import Log
+from tasks.alarms.silenced import touched_with_host
 from tasks.backup.replaced_volumes import begin_to_come_back, tasks_before
 from tasks.hosts.replaced_host import HostReplacement, end_replacement
 from tasks.names import SWARM
@@ -60,10 +61,19 @@ Exit status: 0 done; 1 something failed, and typing the same again goes on; 2 re
             log(run.secrets.redact(line))
 
         try:
-            replacement = HostReplacement(run, known_host(run, args[0]))
+            return self._replace(run, args[0], said)
+        finally:
+            run.silences.close(said)
+            run.connections.close()
+
+    def _replace(self, run: Run, name: str, said: Log) -> int:
+        """Take the host down and have it made anew; return the exit status."""
+        try:
+            replacement = HostReplacement(run, known_host(run, name))
             if replacement.was_taken_down:
                 said(f"{replacement.host.short} was taken down already, by a run that did not end: going on")
                 is_there = True
+                _silence(replacement, said)
                 if (waiting := replacement.coming_back) is not None and not waiting.has_begun:
                     with holding(run):
                         _begin_to_come_back(replacement, said)
@@ -148,6 +158,7 @@ def _take_down(replacement: HostReplacement, named: Collection[str], log: Log) -
                 sys.stderr.write(f"{host.short}: nothing was changed: {run.secrets.redact(line)}\n")
             return REFUSED, False
         run.history.begin(is_certain=True)
+        _silence(replacement, log)
         has_new_machine = replacement.has_new_machine()
         if host == run.stage.repository:
             # Written down there: later nobody could.
@@ -163,6 +174,16 @@ def _take_down(replacement: HostReplacement, named: Collection[str], log: Log) -
         "same again, which makes it a host of the stage"
     )
     return DONE_WELL, False
+
+
+def _silence(replacement: HostReplacement, log: Log) -> None:
+    """Have nobody told of the host's alarms, and of those of services that ran there, until this command ends.
+
+    Of the repository host nobody is told without that: Alertmanager goes with it.
+    """
+    run, host = replacement.run, replacement.host
+    if host != run.stage.repository:
+        run.silences.begin_lasting(f"{host.short} is made anew", touched_with_host(run, host), log)
 
 
 def _begin_to_come_back(replacement: HostReplacement, log: Log) -> None:

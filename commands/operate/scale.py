@@ -14,6 +14,7 @@ from commands.shared.current_run import site_run
 from commands.shared.holding import INTERRUPTED, holding
 from model.errors import SkepError
 from model.moments import future_moment
+from tasks.alarms.silenced import silenced_service
 from tasks.operate.adjusted_service import AdjustedService
 from tasks.run.open import words_typed
 
@@ -58,7 +59,8 @@ leave it alone until then; with keep, until its definition changes. A number as 
             ends = None if until is None else future_moment(until, time.time())
             with holding(run):
                 for name, number in wanted.items():
-                    AdjustedService(run, name).scale(int(number), log, until=ends, keep=KEEP in args)
+                    with silenced_service(run, name, log):
+                        AdjustedService(run, name).scale(int(number), log, until=ends, keep=KEEP in args)
         except SkepError as error:
             sys.stderr.write(f"{run.secrets.redact(str(error))}\n")
             return 1

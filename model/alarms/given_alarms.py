@@ -55,6 +55,11 @@ class GivenAlarm:
         )
 
     @property
+    def is_told(self) -> bool:
+        """Whether somebody is told of it."""
+        return not self.silenced and not self.is_hidden
+
+    @property
     def place(self) -> str:
         """What it is about: service, host, or both."""
         return " on ".join(filter(None, (self.service, self.host)))

@@ -4,11 +4,13 @@ It listens on that host's loopback alone: amtool, of its Debian package, asks it
 """
 
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from shlex import quote
 from typing import Any
 
 from model.alarms.given_alarms import GivenAlarm, Silence
+from model.alarms.touched import WantedSilence
 from model.errors import CommandError, HostError
 from model.json_types import Json
 from model.site.monitoring import ALERTMANAGER_PORT
@@ -42,11 +44,9 @@ def silences(connection: Connection) -> list[Silence]:
     return sorted(map(Silence.of, _asked(connection, "silence query -o json")), key=lambda each: each.ends)
 
 
-Matchers = Mapping[str, str | Collection[str]]
-"""Label to the value that an alarm must have, or to several, of which it must have one."""
-
-
-def add_silence(connection: Connection, matchers: Matchers, seconds: float, who: str, reason: str) -> str:
+def add_silence(
+    connection: Connection, matchers: Mapping[str, str], seconds: float, who: str, reason: str
+) -> str:
     """Have alarms with these labels be sent to nobody for a time, and return the silence's id.
 
     Args:
@@ -60,18 +60,87 @@ def add_silence(connection: Connection, matchers: Matchers, seconds: float, who:
         HostError: The host does not answer, or has no Alertmanager that does.
 
     """
-    labels = " ".join(quote(_matcher(name, value)) for name, value in matchers.items())
-    words = f"silence add {labels} --duration={seconds:.0f}s --author={quote(who)} --comment={quote(reason)}"
+    words = _words_to_add([f"{name}={value}" for name, value in matchers.items()], seconds, who, reason)
     return _run(connection, words).strip().splitlines()[-1]
 
 
-def _matcher(name: str, value: str | Collection[str]) -> str:
-    """Return a label's condition in amtool's words. Names of services have no sign with a meaning of its own."""
-    return f"{name}={value}" if isinstance(value, str) else f"{name}=~{'|'.join(sorted(value))}"
+class NotAllSilencedError(HostError):
+    """Not all silences could be made.
+
+    Args:
+        message: Why.
+        made: Those that were: work to their ids.
+
+    """
+
+    def __init__(self, message: str, made: Mapping[str, Sequence[str]]) -> None:
+        """Keep those that were made."""
+        super().__init__(message)
+        self.made = made
 
 
-def shorten_silences(connection: Connection, ids: Collection[str], seconds: int) -> None:
-    """Have silences end a short while from now, by the host's clock.
+def add_silences(
+    connection: Connection, wanted: Sequence[WantedSilence], seconds: float, who: str
+) -> Mapping[str, Sequence[str]]:
+    """Make several silences, by one command for each hundred, and return each work with the ids of its own.
+
+    Args:
+        connection: The connection to the repository host.
+        wanted: The silences.
+        seconds: How long they hold.
+        who: Who asks for them.
+
+    Raises:
+        NotAllSilencedError: The host does not answer, or has no Alertmanager that does.
+
+    """
+    made: list[str] = []
+
+    def by_work() -> Mapping[str, Sequence[str]]:
+        found: dict[str, list[str]] = {}
+        for each, identity in zip(wanted, made, strict=False):
+            found.setdefault(each.work, []).append(identity)
+        return found
+
+    for begin in range(0, len(wanted), _AT_ONCE):
+        commands = [
+            f"{_AMTOOL} {_words_to_add(_matchers(each), seconds, who, each.work)}"
+            for each in wanted[begin : begin + _AT_ONCE]
+        ]
+        try:
+            output = connection.run(
+                " && ".join(commands), timeout=_TIMEOUT + len(commands), label="amtool silence add"
+            )
+        except CommandError as error:
+            made += _ID.findall(error.output)
+            raise NotAllSilencedError(str(_explained(connection, error)), by_work()) from error
+        except HostError as error:
+            raise NotAllSilencedError(str(error), by_work()) from error
+        made += _ID.findall(output)
+    return by_work()
+
+
+_AT_ONCE = 100
+_ID = re.compile(r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.MULTILINE)
+
+
+def _matchers(wanted: WantedSilence) -> list[str]:
+    """Return a silence's conditions in amtool's words. Names have no sign with a meaning of its own."""
+    kind = "=" if len(wanted.values) == 1 else "=~"
+    conditions = [f"{wanted.label}{kind}{'|'.join(sorted(wanted.values))}"]
+    if wanted.but:
+        conditions.append(f"alertname!~{'|'.join(sorted(wanted.but))}")
+    return conditions
+
+
+def _words_to_add(matchers: Iterable[str], seconds: float, who: str, reason: str) -> str:
+    """Return amtool's words for a silence."""
+    labels = " ".join(map(quote, matchers))
+    return f"silence add {labels} --duration={seconds:.0f}s --author={quote(who)} --comment={quote(reason)}"
+
+
+def end_silences_in(connection: Connection, ids: Collection[str], seconds: int) -> None:
+    """Have silences end so many seconds from now, by the host's clock, be it sooner or later than they would.
 
     Raises:
         HostError: The host does not answer, or has no Alertmanager that does; or one has ended already.
@@ -108,8 +177,13 @@ def _run(connection: Connection, words: str) -> str:
         label = f"amtool {words.partition(' -')[0]}"
         return connection.run(f"{_AMTOOL} {words}", timeout=_TIMEOUT, label=label)
     except CommandError as error:
-        said = error.output.strip().splitlines()[-1:] or ["it says nothing"]
-        raise HostError(
-            f"{connection.name}: Alertmanager does not answer: {said[0]} (doit ssh {connection.name} systemctl status "
-            "prometheus-alertmanager)"
-        ) from error
+        raise _explained(connection, error) from error
+
+
+def _explained(connection: Connection, error: CommandError) -> HostError:
+    """Return why Alertmanager can't be asked, and how to look for it."""
+    said = error.output.strip().splitlines()[-1:] or ["it says nothing"]
+    return HostError(
+        f"{connection.name}: Alertmanager does not answer: {said[0]} (doit ssh {connection.name} systemctl status "
+        "prometheus-alertmanager)"
+    )

@@ -7,6 +7,8 @@ from docker import DockerClient
 
 from model.json_types import Json
 from model.labels import label_filter
+from model.stage import Host
+from model.swarm.host_node import is_of
 from remote.engine.client import engine_errors
 from remote.swarm.jobs import is_job
 
@@ -105,6 +107,33 @@ def tasks_are_real(beside: str, client: DockerClient, node: str, engine: DockerC
         believed = {task["ID"] for task in tasks if task["Status"]["State"] == "running"}
         containers = engine.api.containers(filters={"label": _TASK_LABEL})
     return believed <= {container["Labels"][_TASK_LABEL] for container in containers}
+
+
+def services_on(
+    beside: str, client: DockerClient, labels: Mapping[str, str], host: Host, node_id: str = ""
+) -> set[str]:
+    """Return the services of which the swarm has tasks on a host.
+
+    Args:
+        beside: A hive.
+        client: Its engine, which is a manager.
+        labels: The stage's labels.
+        host: The host.
+        node_id: Its node, where that is known.
+
+    Raises:
+        HostError: The swarm does not answer.
+
+    """
+    with engine_errors(beside, f"listing the services on {host.short}"):
+        nodes = [node["ID"] for node in client.api.nodes() if is_of(node, host, node_id)]
+        found = {
+            task["ServiceID"]
+            for node in nodes
+            for task in client.api.tasks(filters={"node": node, "desired-state": "running"})
+        }
+        services = client.api.services(filters=label_filter(labels))
+    return {service["Spec"]["Name"] for service in services if service["ID"] in found}
 
 
 def _services(beside: str, client: DockerClient, labels: Mapping[str, str]) -> list[Json]:

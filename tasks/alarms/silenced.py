@@ -1,18 +1,16 @@
 """Which alarms a run's own work may cause, and for how long: they are silenced meanwhile."""
 
 import contextlib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
 
+from model.alarms.touched import Touched
+from model.errors import SkepError
 from model.keys.record import FactRecord, ServiceRecord
 from model.log import Log
 from model.stage import Host
 from model.swarm.time_to_run import time_to_run
 from tasks.names import NODE_METRICS, OBSERVE, PROMETHEUS, service_task, setup_task
 from tasks.run.context import Run
-
-if TYPE_CHECKING:
-    from remote.monitoring.alertmanager import Matchers
 
 HOST_DOWN = 5400.0
 """Seconds that a host may be down for its change: installed anew, set up, back in the swarm, its services running."""
@@ -21,15 +19,42 @@ NEW = 7200.0
 _WATCHED = frozenset({"docker", NODE_METRICS, OBSERVE})
 """The set-up steps that a host needs so that Prometheus finds it well."""
 _LAST_MANAGERS = "ManagersFew"
+OF_THE_SWARM = (_LAST_MANAGERS, "SwarmLost")
+"""The alarms about the swarm as a whole."""
+_NEW_HOSTS = "hosts are new to monitoring"
 
 
 @contextlib.contextmanager
 def silenced_service(run: Run, name: str, log: Log) -> Iterator[None]:
-    """Have nobody told of a service's alarms within, for as long as it, or its old form, may take until it runs."""
+    """Have nobody told of a service's alarms within, for as long as it, or its old form, may take until it runs.
+
+    Afterwards they are told, also where the service waited for this to be deployed.
+    """
     service = run.stage.services[name]
     longest = 2 * time_to_run(service, len(run.stage.hives), run.stage.site.images)
-    with run.silences.during(f"service {name} is deployed", [{"service": name}], longest, log):
+    work = f"service {name} is deployed"
+    run.silences.begin(work, Touched(services={name}), longest, log)
+    try:
         yield
+    finally:
+        run.silences.end([work, _waiting(name)], log)
+
+
+def silence_until_deployed(run: Run, names: Iterable[str], log: Log) -> None:
+    """Have nobody told of the alarms of services that this run has yet to deploy, until each one is, or the run ends.
+
+    Args:
+        run: The run.
+        names: The services.
+        log: Takes a line if that can't be.
+
+    """
+    run.silences.begin_once({_waiting(name): Touched(services={name}) for name in names}, NEW, log)
+
+
+def _waiting(name: str) -> str:
+    """Return what a service waits for, in words."""
+    return f"service {name} is still to be deployed"
 
 
 def silence_host(run: Run, host: Host, log: Log) -> None:
@@ -37,18 +62,46 @@ def silence_host(run: Run, host: Host, log: Log) -> None:
 
     `end_silence_of_host` ends that.
     """
-    matchers: list[Matchers] = [{"host": host.short}]
-    services = run.live_state.host(host).services.keys() & run.stage.services.keys()
-    if services:
-        matchers.append({"service": services})
-    if host.is_hive:
-        matchers.append({"alertname": _LAST_MANAGERS})
-    run.silences.begin(_work(host), matchers, HOST_DOWN, log)
+    run.silences.begin(_work(host), touched_with_host(run, host), HOST_DOWN, log)
+
+
+def touched_with_host(run: Run, host: Host) -> Touched:
+    """Return what is touched where a host goes down: it, the services that have tasks there, the number of managers.
+
+    Tasks that left the hosts before it may be there as well by now.
+    """
+    there = {*run.live_state.host(host).services}
+    run.progress.moved |= there
+    services = run.progress.moved & run.stage.services.keys()
+    return Touched(services, {host.short}, {_LAST_MANAGERS} if host.is_hive else ())
+
+
+def services_there(run: Run, host: Host) -> set[str]:
+    """Return the services that have tasks on a host by what the swarm tells; none where no alarm has to be silenced."""
+    from remote.swarm import upkeep
+
+    if not run.silences.is_there:
+        return set()
+    # What nobody can tell is told of, should there be an alarm.
+    with contextlib.suppress(SkepError):
+        beside, client = run.connections.manager(except_=host, patience=0)
+        return upkeep.services_on(beside.short, client, run.stage.labels, host)
+    return set()
+
+
+@contextlib.contextmanager
+def silenced_host(run: Run, host: Host, log: Log) -> Iterator[None]:
+    """Do within as `silence_host` does."""
+    silence_host(run, host, log)
+    try:
+        yield
+    finally:
+        end_silence_of_host(run, host, log)
 
 
 def end_silence_of_host(run: Run, host: Host, log: Log) -> None:
     """Have people told again, now that a host is back."""
-    run.silences.end(_work(host), log)
+    run.silences.end([_work(host)], log)
 
 
 def _work(host: Host) -> str:
@@ -57,7 +110,7 @@ def _work(host: Host) -> str:
 
 
 def silence_what_is_new(run: Run, step: str, log: Log) -> None:
-    """Before a set-up step has others look for what this run has yet to make: have nobody told of that until it ends.
+    """Before a set-up step has others look for what this run has yet to make: have nobody told of that meanwhile.
 
     Agents look for all services of site.toml, also for those whose images are built only now, and Prometheus for all
     hosts, also for those that are set up only now.
@@ -70,12 +123,11 @@ def silence_what_is_new(run: Run, step: str, log: Log) -> None:
     """
     if step not in (OBSERVE, PROMETHEUS):
         return
-    if services := {name for name in run.stage.services if _is_new_service(run, name)}:
-        run.silences.begin_once("services are new", [{"service": services}], NEW, log)
+    silence_until_deployed(run, (name for name in run.stage.services if _is_new_service(run, name)), log)
     if step != PROMETHEUS:
         return
     if hosts := {host.short for host in run.stage.hosts if _is_new_host(run, host)}:
-        run.silences.begin_once("hosts are new to monitoring", [{"host": hosts}], NEW, log)
+        run.silences.begin_once({_NEW_HOSTS: Touched(hosts=hosts)}, NEW, log)
 
 
 def _is_new_service(run: Run, name: str) -> bool:

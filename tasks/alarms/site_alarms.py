@@ -33,7 +33,7 @@ class Alarms:
     @property
     def told(self) -> list[GivenAlarm]:
         """The alarms of which somebody is told."""
-        return [alarm for alarm in self.given if not alarm.silenced and not alarm.is_hidden]
+        return [alarm for alarm in self.given if alarm.is_told]
 
     def data(self) -> dict[str, Any]:
         """Return them for programs."""

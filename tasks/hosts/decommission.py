@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from model.alarms.touched import Touched
 from model.errors import HostError, ProviderError, SkepError
 from model.keys.record import HostRecord
 from model.log import Log
@@ -148,10 +149,14 @@ def leave_swarm(run: Run, host: Host, node: str, log: Log) -> None:
     # A run that was killed drained it: nobody knows how many ran before.
     drained = swarm_nodes.is_set_aside(beside.short, client, host, node)
     before = {name: count.desired if drained else count.running for name, count in counts.items()}
-    swarm_nodes.set_aside(beside.short, client, host, log, node)
-    _wait_for_services(run, host, before, log)
-    beside, client = manager()
-    swarm_nodes.remove_node(beside.short, client, host, log, node)
+    is_watched = run.silences.is_there
+    there = upkeep.services_on(beside.short, client, run.stage.labels, host, node) if is_watched else ()
+    touched = Touched(there, {host.short})
+    with run.silences.lasting(f"{host.short} leaves the swarm", touched, log):
+        swarm_nodes.set_aside(beside.short, client, host, log, node)
+        _wait_for_services(run, host, before, log)
+        beside, client = manager()
+        swarm_nodes.remove_node(beside.short, client, host, log, node)
 
 
 def _wait_for_services(run: Run, host: Host, before: Mapping[str, int], log: Log) -> None:

@@ -20,7 +20,7 @@ from model.stage import Host
 from model.swarm.time_to_run import time_to_run
 from providers.base import Resource
 from remote.mother.wait import telling, wait_for, wait_until_none
-from tasks.alarms.silenced import end_silence_of_host, silence_host
+from tasks.alarms.silenced import silence_host, silenced_host
 from tasks.hosts.volumes_on import volumes_on
 from tasks.names import SWARM, infra_task, setup_task, swarm_task
 from tasks.run.context import Run
@@ -97,9 +97,7 @@ def stopped_one_at_a_time(run: Run, host: Host, log: Log, *, restarts: bool) -> 
         yield
         run.live_state.renew(host)
         return
-    with _turn(run, setup_task(host.short, "docker"), log), contextlib.ExitStack() as stack:
-        silence_host(run, host, log)
-        stack.callback(end_silence_of_host, run, host, log)
+    with _turn(run, setup_task(host.short, "docker"), log), silenced_host(run, host, log):
         before = _give_up_place(run, host, log, goes=False, drains=restarts and host.is_hive)
         yield
         run.connections.forget_engine(host)

@@ -7,6 +7,7 @@ from model.keys.digest import Inputs
 from model.keys.record import HostRecord, SwarmRecord
 from model.stage import Host, Stage
 from model.swarm.address_pools import DATA_PATH_PORT, differing_options, swarm_options
+from tasks.alarms.silenced import silence_until_deployed
 from tasks.hosts.former_member import note_former_members
 from tasks.names import SWARM, host_task, setup_task, swarm_task
 from tasks.run.connections import Connections
@@ -65,6 +66,7 @@ class SwarmMember(Step):
         options = swarm_options(run.stage.config)
         with run.coordination.alone(SWARM, self.task, lambda holder: work.log(f"waiting for {holder}")):
             if SWARM in run.may_replace:
+                silence_until_deployed(run, run.stage.services, work.log)
                 run.coordination.once(
                     "the old swarm",
                     lambda: membership.take_down(

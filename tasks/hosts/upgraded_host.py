@@ -25,6 +25,7 @@ from remote.hostsetup.updates import (
     upgrade_script,
 )
 from remote.mother.wait import Pace, telling, wait_for, wait_until_none
+from tasks.alarms.silenced import silenced_host
 from tasks.hosts.rolling_replace import SERVICES_TIMEOUT, is_member, stopped_one_at_a_time
 from tasks.names import host_task
 from tasks.run.context import Run
@@ -166,7 +167,8 @@ class HostUpgrade:
             with stopped_one_at_a_time(run, host, self._log, restarts=drains):
                 yield
         else:
-            yield
+            with silenced_host(run, host, self._log):
+                yield
             run.connections.forget_engine(host)
             run.live_state.renew(host)
 

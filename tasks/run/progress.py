@@ -26,6 +26,7 @@ class Progress:
         replaced: The hosts that this run replaced or stopped, since they could not be changed as they ran; each with
             the number of tasks of each service that ran in the swarm before, if that is known.
         not_waited_for: The services that did not run as specified before a host was taken down.
+        moved: The services that had tasks on hosts which this run took down, so that these may be on any other.
         moves: Whether this run moves all hosts to other addresses at once, or finishes that.
         deployed: Whether this run changed a service.
         pushed: Whether this run pushed an image.
@@ -44,6 +45,7 @@ class Progress:
     revisions: dict[str, int] = field(default_factory=dict)
     redeployed: set[str] = field(default_factory=set)
     replaced: dict[str, dict[str, int] | None] = field(default_factory=dict)
+    moved: set[str] = field(default_factory=set)
     moves: bool = False
     not_waited_for: set[str] = field(default_factory=set)
     deployed: bool = False

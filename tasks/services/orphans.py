@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from model.alarms.touched import Touched
 from model.errors import HostError
 from model.labels import NAME_LABEL, labels_of
 from model.log import Log
@@ -44,9 +45,12 @@ class OrphanService(Orphan):
         """Remove it with its revisions, and return when its containers have let go of ports and volumes."""
         host, client = run.connections.manager()
         remove_revisions(client, self.name, run.stage.labels)
-        remove_when_free(client.api.remove_service, self.id, host.short, self.words)
-        for hive in run.stage.hives:
-            if run.state.host_record(hive) is not None:
+        hives = [hive for hive in run.stage.hives if run.state.host_record(hive) is not None]
+        longest = GONE_TIMEOUT + len(hives) * (GONE_TIMEOUT + self.grace)
+        # A manager may still tell that it wants tasks as the hives tell that they have none.
+        with run.silences.during(f"{self.words} is removed", Touched({self.name}), longest, log):
+            remove_when_free(client.api.remove_service, self.id, host.short, self.words)
+            for hive in hives:
                 self._wait_until_gone(run.connections, hive, log)
 
     def _wait_until_gone(self, connections: Connections, hive: Host, log: Log) -> None:

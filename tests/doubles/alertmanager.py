@@ -6,10 +6,13 @@ Compared with amtool and Alertmanager 0.25 of Debian 12: words, JSON, and that a
 import json
 import re
 import shlex
+import threading
 from typing import Any
 
 from model.alarms.alarm_rules import WATCHDOG
 from model.errors import CommandError, HostError
+from tasks.run.context import Run
+from tasks.run.silences import TAIL, RunSilences
 
 
 def alarm(name: str, since: str = "2026-11-30 12:00:00 +0000 UTC", **labels: str) -> dict[str, Any]:
@@ -20,6 +23,17 @@ def alarm(name: str, since: str = "2026-11-30 12:00:00 +0000 UTC", **labels: str
         "startsAt": "2026-11-30T12:01:00.504Z",
         "status": {"inhibitedBy": [], "silencedBy": [], "state": "active"},
     }
+
+
+def watch(run: Run) -> "AlertmanagerHost":
+    """Have a run silence alarms, and return the host that it asks for that."""
+    host = AlertmanagerHost()
+
+    def connect() -> Any:
+        return host
+
+    run.silences = RunSilences(lambda: True, connect, "somebody")
+    return host
 
 
 class AlertmanagerHost:
@@ -37,9 +51,17 @@ class AlertmanagerHost:
         self.added: list[dict[str, str]] = []
         """The matchers of all silences that ever were."""
         self.ended: list[str] = []
+        self.updated = threading.Event()
+        """Set as silences are given another end."""
         self.is_away, self.is_stopped = False, False
         self.stops_after: int | None = None
         """How many silences it takes before it is stopped."""
+
+    @property
+    def held(self) -> list[dict[str, str]]:
+        """The matchers of the silences whose work goes on."""
+        silences = zip(self.added, self.silences.values(), strict=True)
+        return [matchers for matchers, silence in silences if silence["seconds"] > TAIL]
 
     def run(self, command: str, *, timeout: float, label: str) -> str:
         """Answer as amtool does."""
@@ -47,10 +69,18 @@ class AlertmanagerHost:
         if self.is_away:
             raise HostError(f"{self.name}: does not answer")
         # The host's shell reckons a time: here it says how far away that is.
-        words = shlex.split(re.sub(r'"\$\(date -u -d "\+(\d+) seconds" \+%FT%TZ\)"', r'"in \1"', command))
+        parts = re.sub(r'"\$\(date -u -d "\+(\d+) seconds" \+%FT%TZ\)"', r'"in \1"', command).split(" && ")
+        printed: list[str] = []
+        for part in parts:
+            printed.append(self._amtool(shlex.split(part), label, printed))
+        return "".join(printed)
+
+    def _amtool(self, words: list[str], label: str, printed: list[str]) -> str:
+        """Answer one command."""
         assert words[:2] == ["amtool", "--alertmanager.url=http://127.0.0.1:9093"]
         if self.is_stopped or (len(self.added) == self.stops_after and words[3:5] == ["silence", "add"]):
-            raise CommandError(self.name, label, 1, "amtool: error: connect: connection refused")
+            said = "amtool: error: connect: connection refused"
+            raise CommandError(self.name, label, 1, "".join([*printed, said]))
         match words[3:]:
             case ["alert", "query", "--active", "--silenced", "--inhibited", "-o", "json"]:
                 return json.dumps(self.alarms)
@@ -61,6 +91,7 @@ class AlertmanagerHost:
             case ["silence", "update", "--quiet", end, *ids]:
                 for each in ids:
                     self.silences[each]["seconds"] = int(end.removeprefix("--end=in "))
+                self.updated.set()
                 return ""
             case ["silence", "expire", *ids]:
                 for each in ids:
@@ -72,7 +103,10 @@ class AlertmanagerHost:
     def _add(self, words: list[str]) -> str:
         """Add a silence, and return its id."""
         options = dict(word[2:].split("=", 1) for word in words if word.startswith("--"))
-        matchers = dict(word.split("=", 1) for word in words if not word.startswith("--"))
+        # `alertname!~A` is the label `alertname!` with the value `~A` here, as `service=~a` is `service` with `~a`.
+        matchers = dict(
+            re.split("=|(?<=!)(?=~)", word, maxsplit=1) for word in words if not word.startswith("--")
+        )
         assert matchers, "amtool wants one at least"
         assert re.fullmatch(r"\d+s", options["duration"])
         identity = f"0000000{len(self.added)}-aaaa-bbbb-cccc-000000000000"

@@ -17,6 +17,7 @@ from providers.fake.provider import FakeProvider
 from providers.prepared.provider import PreparedProvider
 from tasks.run.context import Run
 from tests import made as rig
+from tests.doubles.alertmanager import watch
 
 
 class Loader:
@@ -102,6 +103,26 @@ def test_stops_those_that_are_named(run: Run) -> None:
     """Hosts can be named, by short or full name, and only they are stopped."""
     assert halt(run, "hive1", "p-hive2.example")[0] == 0
     assert cloud_log(run) == ["stopped hive1", "stopped hive2"]
+
+
+def test_alarms_of_what_stops_are_silenced_meanwhile(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that stays halted is told of a minute later; where Alertmanager stops as well, nobody ends them."""
+    alarms, held = watch(run), list[object]()
+    monkeypatch.setattr("commands.halt.services_there", lambda _run, host: {f"on-{host.short}"})
+    halts = run.provider.halt
+
+    def noted(name: str, log: Log) -> None:
+        held.append([*alarms.held])
+        halts(name, log)
+
+    monkeypatch.setattr(run.provider, "halt", noted)
+    assert halt(run, "hive1")[0] == 0
+    assert held == [
+        [{"service": "on-hive1"}, {"host": "hive1"}, {"alertname": "~ManagersFew|SwarmLost"}],
+    ]
+    assert alarms.held == []
+    assert halt(run)[0] == 0
+    assert {"host": "~hive0|hive2"} in alarms.held
 
 
 def test_refuses_unknown_names(run: Run) -> None:

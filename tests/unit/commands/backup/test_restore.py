@@ -11,6 +11,7 @@ from doit.exceptions import InvalidCommand
 from commands.backup import restore as command
 from commands.backup.restore import RestoreCommand
 from tests.backup_site import BackupSite, always, generation
+from tests.doubles.alertmanager import watch
 
 GENERATION = generation("aa000001", "2026-11-25T16:00:10")
 
@@ -91,6 +92,20 @@ def test_what_is_there_is_saved_first(site: Restored) -> None:
     assert site.asked(["where"]) == ["where"] * 2, "each hive is asked once where the data is"
     assert "what is there now is bb" in output
     assert "has the data of aa000001" in output
+
+
+def test_its_alarms_are_silenced_meanwhile(site: Restored) -> None:
+    """From the backup before it until the service has its data again."""
+    alarms, held = watch(site.run), list[object]()
+
+    def noted(_words: object) -> dict[str, Any]:
+        held.append([*alarms.held])
+        return {"volumes": {"data": ""}, "loaded": [], "bytes": 10}
+
+    site.answer(restore=noted)
+    assert site.restored(at="aa", confirm="example")[0] == 0
+    assert held == [[{"service": "web"}]]
+    assert alarms.held == []
 
 
 def test_what_can_not_be_saved_is_not_lost(site: Restored, capsys: pytest.CaptureFixture[str]) -> None:

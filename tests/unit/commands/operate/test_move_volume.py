@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,9 +13,11 @@ from commands.operate import move_volume as command
 from commands.operate.move_volume import MoveVolumeCommand
 from model.errors import HostError
 from model.swarm.volume_move import VolumeMove
+from tasks.operate.moved_volume import MovedVolumes
 from tasks.operate.volume_candidates import Candidate, MoveRefusedError
 from tests import made as rig
 from tests.doubles import typed_command
+from tests.doubles.alertmanager import watch
 from tests.made import Made
 from tests.unit.commands.operate.test_replace_host import Loader
 
@@ -122,6 +125,37 @@ def test_the_run_at_its_end(
     assert capsys.readouterr().err == (
         "\ninterrupted: the data is moved, and its services start: doit does the rest\n"
     )
+
+
+def test_its_services_alarms_are_silenced(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From when they are stopped until the run that has them start on the new hive has ended."""
+    run = made.run()
+    move = VolumeMove("data", "hive0", "hive1", {"web": {}})
+    moved = Candidate("data", run.stage.host("hive0"), run.stage.host("hive1"), move)
+    alarms, held = watch(run), list[object]()
+    monkeypatch.setattr(command, "candidate", lambda *_: moved)
+    monkeypatch.setattr(command, "together", lambda *_: [])
+    monkeypatch.setattr(command, "unknown_markers", lambda *_: [])
+
+    def at(answer: object) -> Any:
+        def noted(*_: object) -> object:
+            held.append([*alarms.held])
+            return answer
+
+        return noted
+
+    backups = SimpleNamespace(**dict.fromkeys(("candidates", "lines"), lambda: ()))
+    backups.check_room = backups.bring = lambda _moves: None
+    backups.load = lambda: None
+    monkeypatch.setattr(command, "VolumeBackups", lambda *_: backups)
+    monkeypatch.setattr(MovedVolumes, "surveyed", at([]))
+    for name in ("stop", "start", "end"):
+        monkeypatch.setattr(MovedVolumes, name, at(None))
+    monkeypatch.setattr(command, "run_again", at(0))
+
+    assert typed_command.typed(MoveVolumeCommand, Loader(run), ["data"], {"to": "hive1"})[0] == 0
+    assert held == [[], *[[{"service": "web"}]] * 4]
+    assert alarms.held == []
 
 
 def test_what_is_typed_wrong(made: Made) -> None:

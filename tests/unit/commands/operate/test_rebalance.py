@@ -14,6 +14,7 @@ from model.log import Log
 from tasks.operate.rebalance import Balance, Move
 from tests import made as rig
 from tests.doubles import typed_command
+from tests.doubles.alertmanager import watch
 from tests.unit.commands.operate.test_replace_host import Loader
 
 UNEVEN = Move("web", {"hive0": 3, "hive1": 0}, "3 of its tasks on hive0, 0 on hive1", extra=1)
@@ -32,6 +33,11 @@ class Typed:
         made = rig.new(directory)
         made.make()
         self.run = made.run()
+        services: Any = self.run.stage.services
+        services["api"] = services["web"]
+        self.alarms = watch(self.run)
+        self.held: list[dict[str, str]] = []
+        """The silences that held as each service was moved."""
         self.looks: list[Balance] = []
         self.asked: list[str] = []
         self.moved: list[tuple[str, str]] = []
@@ -56,9 +62,11 @@ def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Typed:
             self.name = name
 
         def restart(self, _log: Log, *, start_first: bool) -> None:
+            typed.held += typed.alarms.held
             typed.moved.append((self.name, "start-first" if start_first else "as it is"))
 
         def spread(self, extra: int, _log: Log) -> None:
+            typed.held += typed.alarms.held
             typed.moved.append((self.name, f"{extra} more"))
 
     monkeypatch.setattr(command, "_look", typed.look)
@@ -91,7 +99,7 @@ def test_nothing_to_do(typed: Typed) -> None:
 
 
 def test_moved(typed: Typed) -> None:
-    """Until a new look finds nothing more, in the order that each service may have."""
+    """Until a new look finds nothing more, in the order that each may have, whose alarms are silenced meanwhile."""
     other = Move("api", {"hive0": 2, "hive1": 0}, "2 of its tasks on hive0, 0 on hive1")
     typed.looks = [Balance((ONE, other), {}, {}), Balance((other,), {}, {}), Balance((), {}, {})]
 
@@ -104,6 +112,8 @@ def test_moved(typed: Typed) -> None:
         "api: 2 of its tasks on hive0, 0 on hive1; 2 tasks anew, start-first",
         "2 services placed anew",
     ]
+    assert typed.held == [{"service": "web"}, {"service": "api"}]
+    assert typed.alarms.held == []
 
 
 def test_the_swarm_places_as_it_will(typed: Typed) -> None:

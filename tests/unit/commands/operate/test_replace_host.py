@@ -15,6 +15,7 @@ from tasks.hosts import host_losses, replaced_host
 from tasks.hosts.replaced_host import replacement_under_way
 from tests import made as rig
 from tests.doubles import typed_command
+from tests.doubles.alertmanager import watch
 from tests.doubles.managers import Nodes, manage
 from tests.made import Made
 
@@ -45,18 +46,22 @@ class Site:
         self.orders: list[str] = []
         self.statuses = [0]
         self.runs = 0
+        self.held: list[dict[str, str]] = []
+        """The silences that held at the last run of doit."""
 
     def type(self, *words: str, **values: str) -> tuple[int, str]:
         """Type the command, and return its exit status and its output."""
         run = self.made.run()
         nodes = Nodes(run, down=self.down)
         nodes.orders = self.orders
+        self.alarms = watch(run)
         manage(run, nodes)
         return typed_command.typed(ReplaceHostCommand, Loader(run), words, values)
 
     def run_again(self, *_: object) -> int:
         """Count a run of doit, and return its exit status."""
         self.runs += 1
+        self.held = [*self.alarms.held]
         return self.statuses.pop(0)
 
 
@@ -89,6 +94,9 @@ def test_a_host_without_data(site: Site) -> None:
         "tasks that moved to other hives stay there: doit rebalance",
     ]
     assert replacement_under_way(site.made.run().state) is None
+    assert {"host": "hive1"} in site.held
+    assert {"alertname": "ManagersFew"} in site.held
+    assert site.alarms.held == []
 
 
 def test_data_has_to_be_named(site: Site, capsys: pytest.CaptureFixture[str]) -> None:

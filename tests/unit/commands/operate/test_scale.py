@@ -12,6 +12,7 @@ from commands.operate.scale import ScaleCommand
 from tasks.run import open as opened
 from tests import made as rig
 from tests.doubles import typed_command
+from tests.doubles.alertmanager import watch
 from tests.unit.commands.operate.test_replace_host import Loader
 
 
@@ -24,6 +25,9 @@ class Typed:
         self.run = made.run()
         services: Any = self.run.stage.services
         services["user"] = services["web"]
+        self.alarms = watch(self.run)
+        self.held: list[list[dict[str, str]]] = []
+        """The silences that held as each service was scaled."""
         self.scaled: list[tuple[str, int, bool, bool]] = []
 
     def type(self, *words: str, **values: str) -> int:
@@ -41,6 +45,7 @@ def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Typed:
             self.name = name
 
         def scale(self, number: int, _log: object, *, until: float | None, keep: bool) -> None:
+            typed.held.append([*typed.alarms.held])
             typed.scaled.append((self.name, number, until is not None, keep))
 
     monkeypatch.setattr(command, "AdjustedService", Adjusted)
@@ -59,6 +64,13 @@ def test_services(typed: Typed) -> None:
         ("web", 2, False, True),
         ("web", 2, True, False),
     ]
+
+
+def test_its_alarms_are_silenced_meanwhile(typed: Typed) -> None:
+    """Of each service while it is scaled, and no longer."""
+    assert typed.type(web="3", user="0") == 0
+    assert typed.held == [[{"service": "web"}], [{"service": "user"}]]
+    assert typed.alarms.held == []
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from model.stage import Host
 from remote.swarm import upkeep
 from tasks.hosts.decommission import leave_swarm
 from tests import made as rig
+from tests.doubles.alertmanager import watch
 from tests.doubles.managers import Nodes, manage, quiet
 
 HIVE9 = Host("hive9", "p-hive9.example", "10.0.0.99", is_hive=False, is_repository=False)
@@ -36,8 +37,23 @@ def test_what_ran_on_a_host_runs_elsewhere_before_its_node_goes(
 
     monkeypatch.setattr(upkeep, "shortfalls", shortfalls)
 
+    alarms, held = watch(run), list[object]()
+    there = [{"ServiceID": "id-of-web"}]
+    monkeypatch.setattr(
+        nodes, "tasks", lambda filters: there if {*filters} == {"node", "desired-state"} else []
+    )
+    removed = nodes.remove_node
+
+    def remove_node(node: str, *, force: bool) -> None:
+        held.append([*alarms.held])
+        removed(node, force=force)
+
+    monkeypatch.setattr(nodes, "remove_node", remove_node)
+
     leave_swarm(run, HIVE9, "node-of-hive9", quiet)
 
     drained = "node-of-hive9: drain manager"
     assert at_question == [([drained], 1), ([drained], 2)]
     assert nodes.orders == [drained, "node-of-hive9: drain worker", "node-of-hive9: removed"]
+    assert held == [[{"service": "web"}, {"host": "hive9"}]]
+    assert alarms.held == []

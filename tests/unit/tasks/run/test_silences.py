@@ -1,19 +1,22 @@
 """The silences of a run: what it touches, for as long as that may take, and only that."""
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from model.alarms.touched import Touched
 from model.keys.record import FactRecord
 from tasks.alarms.silenced import end_silence_of_host, silence_host, silence_what_is_new, silenced_service
 from tasks.hosts.setup_steps import HostSteps, SetupStep
 from tasks.observe.states import HostState
-from tasks.run.silences import TAIL
+from tasks.run.silences import PROLONGING, TAIL, RunSilences
 from tasks.step import Work
 from tests import made as rig
-from tests.doubles.alertmanager import AlertmanagerHost
+from tests.doubles.alertmanager import AlertmanagerHost, alarm
+from tests.rig import wait_until
 
 
 def refused(_host: object) -> Any:
@@ -89,8 +92,8 @@ def test_a_host_that_is_taken_down(site: Rig) -> None:
     run.live_state.host = lambda _host: state  # type: ignore[method-assign, assignment]
     silence_host(run, hive, site.log)
     assert site.host.added == [
+        {"service": "web"},
         {"host": hive.short},
-        {"service": "~web"},
         {"alertname": "ManagersFew"},
     ]
     assert set(site.seconds) == {5400 + TAIL}
@@ -100,20 +103,29 @@ def test_a_host_that_is_taken_down(site: Rig) -> None:
     assert site.lines == []
 
 
-def test_services_that_are_new_until_the_run_ends(site: Rig) -> None:
-    """Agents look for them before their images are built. Once, whatever the number of hosts; no other services."""
+def test_services_that_are_new_until_each_is_deployed(site: Rig) -> None:
+    """Agents look for them before their images are built. Once, whatever the number of hosts; no other services.
+
+    One that is deployed early and fails is told of, though the run goes on.
+    """
     silence_what_is_new(site.run, "observe", site.log)
     assert site.host.added == []
-    site.made.edit("[networks.back]\n", '[services.new]\nimage = "web"\n\n[networks.back]\n')
+    services = "".join(f'[services.{name}]\nimage = "web"\n\n' for name in ("early", "late"))
+    site.made.edit("[networks.back]\n", f"{services}[networks.back]\n")
     site.begin()
     silence_what_is_new(site.run, "chrony", site.log)
     assert site.host.added == []
     for _ in range(3):
         silence_what_is_new(site.run, "observe", site.log)
     silence_what_is_new(site.run, "prometheus", site.log)
-    assert site.host.added == [{"service": "~new"}]
+    assert site.host.added == [{"service": "early"}, {"service": "late"}]
+    assert site.seconds == [7260, 7260]
+    with pytest.raises(KeyError), silenced_service(site.run, "early", site.log):
+        raise KeyError("early")
+    assert site.seconds == [TAIL, 7260, TAIL]
     site.run.silences.close(site.log)
-    assert site.seconds == [TAIL]
+    assert site.seconds == [TAIL, TAIL, TAIL]
+    assert site.lines == []
 
 
 def test_hosts_that_do_not_tell_of_themselves_yet(site: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,12 +143,12 @@ def test_hosts_that_do_not_tell_of_themselves_yet(site: Rig, monkeypatch: pytest
     for name in ("alertmanager", "prometheus"):
         step = SetupStep(site.run, steps_of, repository, name, ())
         step.ensure(Work(step.task, {}, "", site.log))
-    assert added == [[], [{"host": "~hive1"}]]
+    assert added == [[], [{"host": "hive1"}]]
 
 
 def test_the_end_of_a_run_ends_all(site: Rig) -> None:
     """Also what no task ended, as it failed."""
-    site.run.silences.begin("work", [{"service": "web"}], 100, site.log)
+    site.run.silences.begin("work", Touched(services={"web"}), 100, site.log)
     site.run.silences.close(site.log)
     assert site.seconds == [TAIL]
     site.run.silences.close(site.log)
@@ -153,6 +165,46 @@ def test_without_an_alertmanager_nothing_is_kept_from_being_done(site: Rig) -> N
         site.host.is_stopped = True
     assert len(site.lines) == 2
     assert site.lines[1].startswith("its silence ends by itself: hive2: Alertmanager does not answer")
+
+
+def test_an_alarm_that_was_sent_is_left_out(site: Rig) -> None:
+    """Its end would not be sent, nor the same alarm given anew. One that is silenced or hidden was not sent."""
+    hushed = alarm("ServiceDown", service="db")
+    hushed["status"]["silencedBy"] = ["somebody"]
+    site.host.alarms += [
+        alarm("ServiceDown", service="web"),
+        alarm("ServiceShort", service="web"),
+        alarm("ManagersFew"),
+        hushed,
+    ]
+    site.run.silences.begin("work", Touched({"web", "db", "mail"}, {"hive0"}, {"ManagersFew"}), 100, site.log)
+    assert site.host.added == [
+        {"service": "~db|mail"},
+        {"service": "web", "alertname!": "~ServiceDown|ServiceShort"},
+        {"host": "hive0"},
+    ]
+    site.run.silences.close(site.log)
+    assert site.seconds == [TAIL] * 3
+
+
+def test_a_work_of_any_length_prolongs_its_silence(site: Rig) -> None:
+    """As long as it goes on. A process that is killed leaves a quarter of an hour; what has ended is not prolonged."""
+
+    def connect() -> Any:
+        return site.host
+
+    silences = RunSilences(lambda: True, connect, "me", renewal=0.01)
+    with silences.lasting("work", Touched(services={"web"}), site.log):
+        assert site.seconds == [900 + TAIL]
+        for _ in range(2):
+            site.host.updated.clear()
+            assert site.host.updated.wait(10)
+            assert site.seconds == [900 + TAIL]
+        silences.begin_lasting("work", Touched(services={"web"}), site.log)
+    assert len(site.host.added) == 1
+    assert site.seconds == [TAIL]
+    wait_until(lambda: PROLONGING not in {each.name for each in threading.enumerate()}, "its thread to end")
+    assert site.seconds == [TAIL]
 
 
 def test_a_silence_before_one_that_failed_is_ended_as_well(site: Rig) -> None:
