@@ -22,6 +22,7 @@ from agent.logs import ship
 from agent.logs.lines import CentralLine
 from agent.logs.relp import Relp
 from agent.logs.ship import ShipConfig, Shipper
+from agent.logs.troubles import Troubles
 from model.secrets.certificate import issue, make_ca
 from remote.hostsetup.logs import collector_conf
 
@@ -43,7 +44,7 @@ for number in range(count):
 class NoJournal:
     """In the place of the machine's journal, whose lines are not measured."""
 
-    def __init__(self, _host: str, cursor: str) -> None:
+    def __init__(self, _host: str, cursor: str, _troubles: Troubles) -> None:
         self.cursor = cursor
 
     def read(self, _most: int) -> list[CentralLine]:

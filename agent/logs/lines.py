@@ -6,6 +6,8 @@ The stream of a piece of a line that goes on in the next one has a `+` at its en
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from time import gmtime, strftime
 
 LARGEST_TEXT = 128 << 10
 """Characters of a line; a longer one is sent in pieces."""
@@ -49,10 +51,16 @@ def parsed(text: str) -> CentralLine | None:
     return CentralLine(time, host, source, stream.removesuffix("+"), said, stream.endswith("+"))
 
 
-def nine_digits(time: str) -> str:
-    """Return a time of the engine's, which leaves out zeros at the end, in the form that sorts."""
-    whole, _, fraction = time.removesuffix("Z").partition(".")
-    return f"{whole}.{fraction:0<9}Z"
+def moment(at: int) -> str:
+    """Return a time in nanoseconds since 1970 in the form that sorts: always with nine digits."""
+    seconds, rest = divmod(at, 10**9)
+    return f"{_second(seconds)}.{rest:09d}Z"
+
+
+@lru_cache(8)
+def _second(seconds: int) -> str:
+    """Return a time without its fraction; many lines have the same."""
+    return strftime("%Y-%m-%dT%H:%M:%S", gmtime(seconds))
 
 
 def word(text: str) -> str:

@@ -2,17 +2,20 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+from agent.container_logs.followed_log import FollowedLog
+from agent.container_logs.log_files import BEGINNING, LogPlace
 from agent.errors import reason_of
+from agent.logs.container_lines import ContainerLines
 from agent.logs.lines import CentralLine
-from agent.logs.log_reader import LogReader, ReadPlace
+from agent.logs.noted_places import noted_place
 from agent.logs.troubles import Troubles
 
 _TASK = "com.docker.swarm.task.name"
-_READ = "json-file"
-"""The only driver whose files can be read."""
+_READ = frozenset({"json-file", "local"})
+"""The drivers whose files are read. What the engine keeps of others' is there for `docker logs` alone."""
 
 
 class Containers:
@@ -21,36 +24,35 @@ class Containers:
     Args:
         root: Where the engine has its containers.
         host: The host's short name.
-        places: Container to how far its log was read.
+        noted: Container to how far its log was read, as it was noted.
         troubles: Takes logs that can't be read, by their containers.
 
     """
 
-    def __init__(self, root: Path, host: str, places: dict[str, ReadPlace], troubles: Troubles) -> None:
-        self._root, self._host, self._places, self._troubles = root, host, places, troubles
+    def __init__(self, root: Path, host: str, noted: dict[str, Any], troubles: Troubles) -> None:
+        self._root, self._host, self._noted, self._troubles = root, host, noted, troubles
         self._known: set[str] = set()
         self._unopened: set[str] = set()
-        """Containers whose log can't be opened."""
-        self.logs: dict[str, LogReader] = {}
+        """Containers whose place can't be looked for."""
+        self.logs: dict[str, ContainerLines] = {}
 
     def look(self) -> None:
-        """Find new containers, and forget those that are gone and read."""
+        """Find new containers, and open what is not read yet, lest it be removed meanwhile."""
         there = {path.name for path in self._root.iterdir()} if self._root.is_dir() else set()
         for name in there - self._known:
-            if (found := self._described(name)) is None:
+            if (task := self._task(name)) is None:
                 continue
             self._known.add(name)
-            file, task = found
             if task:
-                try:
-                    self.logs[name] = LogReader(file, self._host, task, self._places.get(name))
-                except OSError as error:
-                    self._troubles.begin(name, unreadable(task, error))
-                    self._known.discard(name)
-                    self._unopened.add(name)
+                self._begin(name, task)
         for name in self._unopened - there:
             self._troubles.end(name)
         self._unopened &= there - self.logs.keys()
+        for name, lines in self.logs.items():
+            try:
+                lines.hold()
+            except OSError as error:
+                self._troubles.begin(name, unreadable(lines.task, error))
         self._known &= there | self.logs.keys()
 
     def read(self) -> Iterator[list[CentralLine]]:
@@ -70,37 +72,32 @@ class Containers:
         for name in [name for name, log in self.logs.items() if log.is_over]:
             self.logs.pop(name).close()
             self._troubles.end(name)
-            self._places.pop(name, None)
             self._known.discard(name)
 
-    def places(self) -> dict[str, ReadPlace]:
+    def places(self) -> dict[str, LogPlace]:
         """Return how far each log was read."""
-        return dict(self._found_places())
+        return {name: log.place for name, log in self.logs.items()}
 
-    def _found_places(self) -> Iterator[tuple[str, ReadPlace]]:
-        """Yield containers, and how far their logs were read."""
-        for name, log in self.logs.items():
-            with suppress(OSError):  # a disk that can't be read leaves the last place that there was
-                if (place := log.place) is not None:
-                    self._places[name] = place
-            if name in self._places:
-                yield name, self._places[name]
+    def _begin(self, name: str, task: str) -> None:
+        """Go on with a container's log where it was left."""
+        try:
+            place = noted_place(self._root / name, self._noted.get(name, BEGINNING))
+        except OSError as error:
+            self._troubles.begin(name, unreadable(task, error))
+            self._known.discard(name)
+            self._unopened.add(name)
+            return
+        self.logs[name] = ContainerLines(FollowedLog(self._root / name, place), self._host, task)
 
-    def _described(self, name: str) -> tuple[Path, str] | None:
-        """Return a container's file and its task, which is empty where there is nothing to read.
-
-        None if the engine is still making it.
-        """
+    def _task(self, name: str) -> str | None:
+        """Return a container's task, empty where there is nothing to read; None if the engine is still making it."""
         try:
             config = json.loads((self._root / name / "config.v2.json").read_text())
             driver = json.loads((self._root / name / "hostconfig.json").read_text())["LogConfig"]["Type"]
         except (OSError, ValueError, KeyError):
             return None
         task = (config.get("Config", {}).get("Labels") or {}).get(_TASK, "")
-        if driver != _READ or not task:
-            return self._root, ""
-        # The engine fills it in when the container is started.
-        return (Path(path), task) if (path := config.get("LogPath")) else None
+        return task if driver in _READ else ""
 
 
 def unreadable(task: str, error: OSError) -> str:

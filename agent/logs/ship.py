@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,7 +20,6 @@ from agent.host.shipping_notes import NOTES
 from agent.logs.collector_room import CollectorRoom
 from agent.logs.host_journal import HostJournal
 from agent.logs.lines import CentralLine, word
-from agent.logs.log_reader import ReadPlace
 from agent.logs.logged_containers import Containers
 from agent.logs.relp import Relp
 from agent.logs.shipping import Shipping
@@ -93,9 +92,10 @@ class Shipper:
     ) -> None:
         self._sender, self._state, self._stopped = sender, state, stopped
         self._noted: dict[str, Any] = read_json(state, {"containers": {}, "cursor": ""})
-        places = {name: ReadPlace(**place) for name, place in self._noted["containers"].items()}
         self._troubles = Troubles(say)
-        self._containers = Containers(Path(config.containers), config.host, places, self._troubles)
+        self._containers = Containers(
+            Path(config.containers), config.host, dict(self._noted["containers"]), self._troubles
+        )
         self._journal = HostJournal(config.host, self._noted["cursor"], self._troubles)
         is_full = None if room is None else lambda: room.is_full
         self._shipping = Shipping(state.with_name(NOTES.name), self._troubles, is_full)
@@ -136,7 +136,7 @@ class Shipper:
         places = self._containers.places()
         self._containers.forget_removed()
         state = {
-            "containers": {name: asdict(place) for name, place in places.items()},
+            "containers": {name: list(place) for name, place in places.items()},
             "cursor": self._journal.cursor,
         }
         if state != self._noted:

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from agent.container_logs.followed_log import FollowedLog
+from agent.container_logs.log_files import LogPlace
+from agent.container_logs.log_records import LogRecord
 from agent.errors import AgentError
 from agent.observe.error_patterns import LONGEST, ErrorPatterns, TooSlowError
-from agent.observe.followed_log import FollowedLog, LogPlace
-from agent.observe.log_records import LogRecord
 from agent.observe.observe_config import ObservedService
 
 BUDGET = 1.5
@@ -82,7 +83,7 @@ class ErrorCounts:
         }
         self._containers = {
             identity: _Container(
-                each["service"], FollowedLog(identity, LogPlace(*each["place"]), root), each["begun"]
+                each["service"], FollowedLog(root / identity, LogPlace(*each["place"])), each["begun"]
             )
             for identity, each in noted.get("containers", {}).items()
             if each["service"] in self._patterns
@@ -106,9 +107,7 @@ class ErrorCounts:
         """
         gone = {identity for identity in self._containers if identity not in containers}
         for identity, service in containers.items():
-            if service in self._patterns and identity not in self._containers:
-                log = FollowedLog(identity, LogPlace(), self._root)
-                self._containers[identity] = _Container(service, log, {})
+            self._follow(identity, service)
         for service in self._patterns:
             # A clock that was ahead when they were counted first must not keep lines from counting.
             since = self._since.get(service)
@@ -123,12 +122,17 @@ class ErrorCounts:
             self._containers[identity] = self._containers.pop(identity)
             problems += self._read(each, ends)
             if identity in gone and time.process_time() < ends:
-                del self._containers[identity]
+                self._containers.pop(identity).log.close()
         problems += self._look_for_absent(containers)
         self._lately |= dict.fromkeys(problems, now)
         self._lately = {problem: at for problem, at in self._lately.items() if now - at < TOLD}
         if self._lately:
             raise AgentError("; ".join(self._lately))
+
+    def _follow(self, identity: str, service: str) -> None:
+        """Follow a container's log, if lines of its service count."""
+        if service in self._patterns and identity not in self._containers:
+            self._containers[identity] = _Container(service, FollowedLog(self._root / identity), {})
 
     def _look_for_absent(self, containers: Mapping[str, str]) -> Sequence[str]:
         """Return the services of which a container has no log here, at two looks: it may be removed during one."""
@@ -152,11 +156,9 @@ class ErrorCounts:
                     problems.append(f"{service}: {error}, which is left out")
                 if time.process_time() >= ends:
                     break
-        except FileNotFoundError:
-            pass  # rotated a moment ago, or removed
         except OSError as error:
             problems.append(f"{service}: its log can't be read: {error.strerror}")
-        if log.has_lost:
-            log.has_lost = False
+        if log.has_lost or log.has_broken:
+            log.has_lost = log.has_broken = False
             problems.append(f"{service}: lines of its log were gone before they were read, or can't be read")
         return problems

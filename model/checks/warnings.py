@@ -5,7 +5,7 @@ as well.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from model.checks.backup import unsaved_volumes
 from model.checks.host_constraints import only_workers
 from model.checks.unread_labels import unread_labels
 from model.site import AwsStage, CloudStage, Healthcheck
-from model.site.logs import READ_DRIVER
+from model.site.logs import GIVEN_DRIVER, READ_DRIVERS
 from model.site.monitoring import ENGINE_METRICS_PORT, NODE_METRICS_PORT
+from model.site.services import Logging
 from model.stage import Stage
 from model.toml_text import key_path, key_text
 
@@ -62,34 +63,36 @@ def _unkept_logs(stage: Stage) -> Iterator[str]:
     """
     if stage.site.logs is None:
         return
-    driver = stage.site.setup_hosts.daemon.get("log-driver", READ_DRIVER)
-    if driver not in {READ_DRIVER, "local"}:
+    driver = stage.site.setup_hosts.daemon.get("log-driver", GIVEN_DRIVER)
+    if driver not in READ_DRIVERS:
         yield (
-            f"setup_hosts.daemon.log-driver: with [logs] services that have no logging of their own get {READ_DRIVER} "
+            f"setup_hosts.daemon.log-driver: with [logs] services that have no logging of their own get {GIVEN_DRIVER} "
             f"and not {driver}: take one of both out, or write logging into the services that {driver} is for"
         )
     for name, service in stage.services.items():
         path, logging = f"services.{key_text(name)}.logging", service.logging
-        if logging is not None and logging.driver != READ_DRIVER:
+        if logging is not None and logging.driver not in READ_DRIVERS:
             yield (
-                f"{path}: [logs] reads the driver {READ_DRIVER} alone, so what this service says is not kept: leave "
-                "logging out"
+                f"{path}: [logs] reads the drivers json-file and local alone, so what this service says is not kept: "
+                "leave logging out"
             )
-        elif logging is not None and (option := _hasty_option(logging.options)):
+        elif logging is not None and (option := _hasty_option(logging)):
             yield (
                 f"{path}.options: with {option} lines are gone that were not sent when a file is full: leave it out, "
-                'or write max-file = "10" without compress'
+                'or write max-file = "10"'
             )
 
 
-def _hasty_option(options: Mapping[str, object]) -> str:
-    """Return the option of json-file by which it keeps no former file that can be read; empty if there is none.
+def _hasty_option(logging: Logging) -> str:
+    """Return the option by which a service's log has no former file; empty if there is none.
 
-    https://docs.docker.com/engine/logging/drivers/json-file/#options
+    https://docs.docker.com/engine/logging/drivers/json-file/#options and local/#options
     """
-    if str(options.get("max-file", 1)) == "1" and "max-size" in options:
-        return 'max-file = "1"' if "max-file" in options else "max-size and no max-file"
-    return "compress" if str(options.get("compress", "")).lower() in {"true", "1", "t"} else ""
+    options, is_local = logging.options, logging.driver == "local"
+    files = options.get("max-file", "5" if is_local else "1")
+    if str(files) != "1" or not (is_local or "max-size" in options):
+        return ""
+    return 'max-file = "1"' if "max-file" in options else "max-size and no max-file"
 
 
 def _open_metrics(stage: Stage) -> Iterator[str]:

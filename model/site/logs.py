@@ -13,8 +13,10 @@ _OPTIONS: dict[str, Scalar] = {"max-size": "10m", "max-file": "10"}
 """Of each container: what a host holds of its log while the repository host takes none."""
 LATE = 600.0
 """Seconds for which what a host says may wait there: after that it is said."""
-READ_DRIVER = "json-file"
-"""The only logging driver whose files are read."""
+GIVEN_DRIVER = "json-file"
+"""The logging driver of services that have no logging of their own."""
+READ_DRIVERS = frozenset({GIVEN_DRIVER, "local"})
+"""The logging drivers whose files are read (agent/logs/logged_containers.py)."""
 
 
 class Logs(Struct, frozen=True, kw_only=True):
@@ -33,4 +35,4 @@ class Logs(Struct, frozen=True, kw_only=True):
 
 def read_logging() -> Logging:
     """Return the logging of a service that says nothing of its own."""
-    return Logging(driver=READ_DRIVER, options=_OPTIONS)
+    return Logging(driver=GIVEN_DRIVER, options=_OPTIONS)

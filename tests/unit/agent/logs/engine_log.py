@@ -23,10 +23,7 @@ class EngineLog:
         self.path = self.directory / f"{name}-json.log"
         self._tick = 0
         self.directory.mkdir(parents=True)
-        labels = {"com.docker.swarm.task.name": task} if task else {}
-        config = {"Config": {"Labels": labels}, "LogPath": str(self.path)}
-        (self.directory / "config.v2.json").write_text(json.dumps(config))
-        (self.directory / "hostconfig.json").write_text(json.dumps({"LogConfig": {"Type": driver}}))
+        describe(self.directory, task, driver)
 
     def write(self, text: str, stream: str = "stdout") -> None:
         """Write a line, or a piece of one if it has no end."""
@@ -50,3 +47,10 @@ class EngineLog:
     def remove(self) -> None:
         """Remove the container."""
         shutil.rmtree(self.directory)
+
+
+def describe(directory: Path, task: str, driver: str) -> None:
+    """Write what an engine keeps of a container beside its log."""
+    labels = {"com.docker.swarm.task.name": task} if task else {}
+    (directory / "config.v2.json").write_text(json.dumps({"Config": {"Labels": labels}}))
+    (directory / "hostconfig.json").write_text(json.dumps({"LogConfig": {"Type": driver}}))

@@ -1,6 +1,7 @@
 """Sending lines: what was not confirmed is sent again, and what was is not."""
 
 import errno
+import json
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -11,14 +12,15 @@ from typing import Any
 
 import pytest
 
+from agent.container_logs.followed_log import FollowedLog
 from agent.errors import AgentError
 from agent.host.shipping_notes import shipping_notes
 from agent.logs import ship, shipping
 from agent.logs.collector_room import CollectorRoom
 from agent.logs.lines import CentralLine
-from agent.logs.log_reader import LogReader
 from agent.logs.ship import ShipConfig, Shipper, message
-from tests.unit.agent.logs.engine_log import EngineLog
+from tests.doubles.container_log import CONTAINER, ContainerLog
+from tests.unit.agent.logs.engine_log import EngineLog, describe
 
 
 class Journal:
@@ -76,7 +78,7 @@ def test_lines_of_services_are_sent_and_no_others(tmp_path: Path) -> None:
     for name, task, driver in (
         ("a", "web.1.x", "json-file"),
         ("b", "", "json-file"),
-        ("c", "db.1.y", "local"),
+        ("c", "db.1.y", "syslog"),
     ):
         EngineLog(tmp_path / "containers", name, task, driver).write(f"of {name}\n")
     collector = Collector()
@@ -84,6 +86,27 @@ def test_lines_of_services_are_sent_and_no_others(tmp_path: Path) -> None:
     shipper(tmp_path, collector).round()
 
     assert collector.texts == ["of a"]
+
+
+@pytest.mark.parametrize("driver", ["local", "json-file"])
+def test_former_files_that_are_packed_are_sent(tmp_path: Path, driver: str) -> None:
+    """Those of driver local are by default; a line that is in pieces in two of them is whole."""
+    log, collector = ContainerLog(tmp_path / "containers", driver), Collector()
+    describe(tmp_path / "containers" / CONTAINER, "web.1.x", driver)
+    log.write(b"1", "ü ".encode())
+    log.rotate()
+    log.write(b"2 begins, ", part="more")
+    log.rotate()
+    log.write(b"and ends", part="last")
+    sending = shipper(tmp_path, collector)
+    sending.round()
+    log.write(b"3")
+    log.rotate()
+    log.write(b"4", stream="stderr")
+
+    shipper(tmp_path, collector).round()
+
+    assert collector.texts == ["1", "ü ", "2 begins, and ends", "3", "4"]
 
 
 def test_a_collector_that_is_down_gets_them_later_in_order(
@@ -195,16 +218,16 @@ def test_a_log_that_cant_be_read_holds_up_no_other_one(
     collector = Collector()
     sending = shipper(tmp_path, collector)
 
-    def fail(log: LogReader, *_arguments: object) -> list[CentralLine]:
-        if log.task == "broken.1.x":
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        found: list[CentralLine] = whole(log, *_arguments)
-        return found
+    name = "hold" if is_open else "records"
+    whole = getattr(FollowedLog, name)
 
-    name = "read" if is_open else "_begin"
-    whole = getattr(LogReader, name)
+    def fail(log: FollowedLog, *arguments: object) -> object:
+        if log is sending._containers.logs["broken"]._log:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return whole(log, *arguments)
+
     with monkeypatch.context() as on_a_broken_disk:
-        on_a_broken_disk.setattr(LogReader, name, fail)
+        on_a_broken_disk.setattr(FollowedLog, name, fail)
         for each in (first, second, first, second):
             each.write("line\n")
             sending.round()
@@ -217,25 +240,35 @@ def test_a_log_that_cant_be_read_holds_up_no_other_one(
     ]
 
 
-def test_a_place_that_cant_be_asked_for_stays_as_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A broken disk ends nothing, and makes nothing come from the beginning again."""
+def test_a_state_of_before_packed_files_were_read_is_gone_on_with(tmp_path: Path) -> None:
+    """It knew a file by its number and the bytes before the place: nothing is missing and nothing comes twice."""
     engine, collector = EngineLog(tmp_path / "containers"), Collector()
+    other = EngineLog(tmp_path / "containers", "c1", "web.2.y")
     engine.write("1\n")
-    sending = shipper(tmp_path, collector)
-    sending.round()
+    other.write("gone\n")
+    noted = {}
+    for name, log in (("c0", engine), ("c1", other)):
+        written = log.path.read_bytes()
+        noted[name] = {
+            "inode": log.path.stat().st_ino,
+            "offset": len(written),
+            "mark": written[-64:].hex(),
+        }
+    noted["removed"] = noted["c0"]
+    (tmp_path / "sent.json").write_text(json.dumps({"containers": noted, "cursor": ""}))
+    engine.write("2\n")
+    engine.rotate()
+    engine.write("3\n")
+    other.path.unlink()
+    other.write("new\n")
 
-    def fail(*_arguments: object) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    for _ in range(2):
+        shipper(tmp_path, collector).round()
 
-    with monkeypatch.context() as on_a_broken_disk:
-        on_a_broken_disk.setattr(LogReader, "_place", fail)
-        engine.write("2\n")
-        sending.round()
-    shipper(tmp_path, collector).round()
-
-    assert collector.texts == ["1", "2", "2"]
+    of_one = [text for text in collector.texts if len(text) == 1]
+    assert of_one == ["2", "3"]
+    assert [text for text in collector.texts if len(text) > 1][1:] == ["new"]
+    assert "may be missing" in collector.texts[-2] or "may be missing" in collector.texts[0]
 
 
 def test_a_log_is_followed_though_it_was_looked_at_between_two_files(tmp_path: Path) -> None:
@@ -307,7 +340,7 @@ def test_notes_of_a_log_that_cant_be_read(
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     with monkeypatch.context() as on_a_broken_disk:
-        on_a_broken_disk.setattr("agent.logs.logged_containers.LogReader", fail)
+        on_a_broken_disk.setattr("agent.logs.logged_containers.noted_place", fail)
         sending.round()
         assert shipping_notes(notes) == {"taken": noon + 3600, "failing": ["services"]}
         engine.remove()

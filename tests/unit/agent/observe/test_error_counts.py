@@ -1,6 +1,7 @@
 """Lines of logs that count as errors."""
 
 import json
+import zlib
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from agent.observe import error_counts, error_patterns
 from agent.observe.error_counts import ErrorCounts
 from agent.observe.error_patterns import ErrorPatterns, TooSlowError
 from agent.observe.observe_config import ObservedService
-from tests.unit.agent.observe.log_files import ContainerLog
+from tests.doubles.container_log import ContainerLog
 
 WEB = ObservedService("web", 1, monitor_error=("ERROR", "^Traceback"), ignore_error=("ignore me",))
 SERVICES = {"web": WEB, "quiet": ObservedService("quiet", 1)}
@@ -81,6 +82,24 @@ def test_a_container_that_is_gone(tmp_path: Path) -> None:
     assert found.noted()["containers"] == {}
     found.look({}, 0)
     assert found.counts == {"web": 1}
+
+
+def test_a_state_of_before(tmp_path: Path) -> None:
+    """Places of 2026-11 are gone on from: the first record's checksum and length, and what was read."""
+    log = ContainerLog(tmp_path)
+    log.write(b"ERROR 1")
+    first = log.path.read_bytes()
+    log.write(b"ERROR 2")
+    place = [zlib.crc32(first), len(first), len(first)]
+    noted = {"counts": {"web": 1}, "since": {"web": 1}, "containers": {"c1": _noted(place)}}
+    found = counts(tmp_path, noted)
+    found.look(HERE, 0)
+    assert found.counts == {"web": 2}
+
+
+def _noted(place: list[int]) -> dict[str, object]:
+    """Return a container as it was noted."""
+    return {"service": "web", "place": place, "begun": {}}
 
 
 def test_a_service_that_is_watched_no_more(tmp_path: Path) -> None:

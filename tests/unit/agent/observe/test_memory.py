@@ -35,6 +35,7 @@ def test_the_observer_loads_little(tmp_path: Path) -> None:
     assert loaded.isdisjoint(LARGE), loaded & LARGE
     assert {name.split(".")[1] for name in loaded if name.startswith("agent.")} == {
         "cli",
+        "container_logs",
         "errors",
         "host",
         "observe",

@@ -13,9 +13,9 @@ from agent.observe.container_events import SERVICE_LABEL
 from agent.observe.engine_reader import EngineReader
 from agent.observe.observe_config import ObserveConfig, ObservedService
 from agent.observe.rounds import HostObserver
+from tests.doubles.container_log import ContainerLog
 from tests.doubles.observed_engine import ObservedEngine, observed_engine
 from tests.rig import wait_until
-from tests.unit.agent.observe.log_files import ContainerLog
 
 CONFIG = ObserveConfig(
     services={"web": ObservedService("web", 1, monitor_error=("ERROR",))},

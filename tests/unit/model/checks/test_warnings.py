@@ -127,6 +127,13 @@ def test_a_start_interval_counts_within_start_period(
         (
             "",
             {"driver": "json-file", "options": {"max-size": "1m", "max-file": "3", "compress": "true"}},
+            "",
+        ),
+        ("", {"driver": "local"}, ""),
+        ("", {"driver": "local", "options": {"max-size": "1m"}}, ""),
+        (
+            "",
+            {"driver": "local", "options": {"max-file": "1", "compress": "false"}},
             "services.web.logging.options",
         ),
         ("", {"driver": "json-file", "options": {"max-size": "10m", "max-file": 3}}, ""),
@@ -136,7 +143,7 @@ def test_a_start_interval_counts_within_start_period(
 def test_logs_that_are_not_kept_whole(
     tmp_path: Path, daemon: str, logging: dict[str, object] | None, path: str
 ) -> None:
-    """`[logs]` reads json-file's former files, not compressed ones, and takes services from the engines' own driver."""
+    """`[logs]` reads former files, where there are some, and takes services from the engines' own driver."""
     tables = {
         "site": "example",
         "stages": {"private": {"provider": "docker"}},

@@ -54,8 +54,8 @@ def test_a_service_that_can_not_be_read_is_said(tmp_path: Any) -> None:
     """Only where logs are kept at all."""
     services = {"web": {"image": "a:1", "logging": {"driver": "journald"}}}
     said = (
-        "services.web.logging: [logs] reads the driver json-file alone, so what this service says is not kept: leave "
-        "logging out"
+        "services.web.logging: [logs] reads the drivers json-file and local alone, so what this service says is not "
+        "kept: leave logging out"
     )
 
     assert said in list(warnings(stage_of(logs={}, services=services), tmp_path))

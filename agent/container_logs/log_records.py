@@ -8,6 +8,7 @@ api/types/plugins/logdriver/entry.proto); it is also what the engine keeps for d
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 _LENGTH = 4
@@ -16,6 +17,8 @@ _MOST = 1 << 20
 _SOURCE, _TIME, _LINE, _IS_PART, _PART = 1, 2, 3, 4, 5
 _IS_LAST = 1
 _VARINT, _LENGTHED = 0, 2
+_LOCAL_BEGINS = b"\x0a\x06std"
+"""The first bytes of a message of `local`: its field `_SOURCE`, with six letters."""
 
 
 class BrokenLogError(Exception):
@@ -41,18 +44,26 @@ class LogRecord(NamedTuple):
     size: int
 
 
-Reader = Callable[[bytes], Iterator[LogRecord]]
-"""Yields the whole records at the beginning of bytes; raises BrokenLogError at what can't be one."""
+class LogForm(NamedTuple):
+    """How a driver writes.
+
+    Args:
+        records: Yields the whole records from a place in bytes on; raises BrokenLogError at what can't be one.
+        resumed: Returns where behind a place in bytes a record may begin; 0 if nowhere.
+
+    """
+
+    records: Callable[[bytes, int], Iterator[LogRecord]]
+    resumed: Callable[[bytes, int], int]
 
 
-def local_records(content: bytes) -> Iterator[LogRecord]:
-    """Yield the whole records of driver `local` at the beginning of bytes.
+def local_records(content: bytes, at: int = 0) -> Iterator[LogRecord]:
+    """Yield the whole records of driver `local` from a place in bytes on.
 
     Raises:
         BrokenLogError: The next bytes can't be a record.
 
     """
-    at = 0
     while at + _LENGTH <= len(content):
         length = int.from_bytes(content[at : at + _LENGTH])
         end = at + _LENGTH + length
@@ -66,14 +77,13 @@ def local_records(content: bytes) -> Iterator[LogRecord]:
         at = end + _LENGTH
 
 
-def json_records(content: bytes) -> Iterator[LogRecord]:
-    """Yield the whole records of driver `json-file` at the beginning of bytes.
+def json_records(content: bytes, at: int = 0) -> Iterator[LogRecord]:
+    """Yield the whole records of driver `json-file` from a place in bytes on.
 
     Raises:
         BrokenLogError: The next bytes can't be a record.
 
     """
-    at = 0
     while (end := content.find(b"\n", at)) >= 0:
         try:
             found = json.loads(content[at:end])
@@ -82,10 +92,24 @@ def json_records(content: bytes) -> Iterator[LogRecord]:
             stream = str(found.get("stream", ""))
         except (ValueError, KeyError, AttributeError) as error:
             raise BrokenLogError from error
-        yield LogRecord(stream, moment, text.rstrip(b"\r\n"), not text.endswith(b"\n"), end + 1 - at)
+        is_cut = not text.endswith(b"\n")
+        yield LogRecord(stream, moment, text if is_cut else text.rstrip(b"\r\n"), is_cut, end + 1 - at)
         at = end + 1
     if len(content) - at > _MOST:
         raise BrokenLogError
+
+
+def _after_line(content: bytes, at: int) -> int:
+    """Return where the next line begins."""
+    return content.find(b"\n", at) + 1
+
+
+def _at_message(content: bytes, at: int) -> int:
+    """Return where behind a place a message has its length."""
+    return max(0, content.find(_LOCAL_BEGINS, at + _LENGTH + 1) - _LENGTH)
+
+
+LOCAL, JSON = LogForm(local_records, _at_message), LogForm(json_records, _after_line)
 
 
 def _local_record(message: bytes, size: int) -> LogRecord:
@@ -97,7 +121,9 @@ def _local_record(message: bytes, size: int) -> LogRecord:
     if not (isinstance(source, bytes) and isinstance(text, bytes) and isinstance(at, int)):
         raise BrokenLogError
     is_cut = bool(fields.get(_IS_PART)) and not is_last
-    return LogRecord(source.decode(errors="replace"), at, text.rstrip(b"\r\n"), is_cut, size)
+    return LogRecord(
+        source.decode(errors="replace"), at, text if is_cut else text.rstrip(b"\r\n"), is_cut, size
+    )
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
@@ -130,5 +156,10 @@ def _varint(message: bytes, at: int) -> tuple[int, int]:
 def _nanoseconds(text: str) -> int:
     """Return a time of RFC 3339 in UTC, as in `2026-11-30T12:00:00.123456789Z`, in nanoseconds since 1970."""
     whole, _, fraction = text.removesuffix("Z").partition(".")
-    seconds = int(datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp())
-    return seconds * 10**9 + int(fraction.ljust(9, "0")[:9] or 0)
+    return _seconds(whole) * 10**9 + int(fraction.ljust(9, "0")[:9] or 0)
+
+
+@lru_cache(8)
+def _seconds(text: str) -> int:
+    """Return a time of RFC 3339 without its fraction, in seconds since 1970; many lines have the same."""
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())

@@ -2,8 +2,8 @@
 
 import pytest
 
-from agent.observe.log_records import BrokenLogError, json_records, local_records
-from tests.unit.agent.observe.log_files import json_record, local_record
+from agent.container_logs.log_records import BrokenLogError, json_records, local_records
+from tests.doubles.container_log import json_record, local_record
 
 
 def test_both_forms_say_the_same() -> None:

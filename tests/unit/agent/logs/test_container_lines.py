@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from agent.container_logs.followed_log import FollowedLog
+from agent.container_logs.log_files import BEGINNING, LogPlace
+from agent.logs.container_lines import ContainerLines
 from agent.logs.lines import LARGEST_TEXT, NOTE
-from agent.logs.log_reader import LogReader, ReadPlace
 from tests.unit.agent.logs.engine_log import TASK, EngineLog
 
-_OPENED: list[LogReader] = []
+_OPENED: list[ContainerLines] = []
 
 
 @pytest.fixture(autouse=True)
@@ -26,13 +28,13 @@ def engine(tmp_path: Path) -> EngineLog:
     return EngineLog(tmp_path)
 
 
-def reader(engine: EngineLog, place: ReadPlace | None = None) -> LogReader:
+def reader(engine: EngineLog, place: LogPlace = BEGINNING) -> ContainerLines:
     """Return one that reads the log."""
-    _OPENED.append(LogReader(engine.path, "hive0", TASK, place))
+    _OPENED.append(ContainerLines(FollowedLog(engine.directory, place), "hive0", TASK))
     return _OPENED[-1]
 
 
-def texts(log: LogReader, looks: int = 30) -> list[str]:
+def texts(log: ContainerLines, looks: int = 30) -> list[str]:
     """Return what it reads in so many looks."""
     return [line.text for _ in range(looks) for line in log.read()]
 
@@ -95,7 +97,6 @@ def test_a_new_file_with_a_former_ones_number_is_another_file(engine: EngineLog)
     log = reader(engine)
     log.read()
     place = log.place
-    assert place is not None
     engine.path.write_text("")
     engine.write("another line of the same length\n")
 

@@ -1,6 +1,6 @@
 """Log files as the engine writes them.
 
-Held against Engine 26.1's of drivers `local` and `json-file` (agent/observe/log_records.py names their sources).
+Held against Engine 26.1's of drivers `local` and `json-file` (agent/container_logs/log_records.py names their sources).
 """
 
 import gzip

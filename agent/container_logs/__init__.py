@@ -1,0 +1,1 @@
+"""The files in which a host's engine keeps what its containers say: read on, for whoever wants to know."""

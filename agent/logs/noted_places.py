@@ -1,0 +1,39 @@
+"""Places in logs as the shipper notes them, and as skep noted them until 2026-11: those are looked for once."""
+
+import os
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from agent.container_logs.log_files import BEGINNING, LogPlace
+
+_LONGEST = 1 << 20
+"""Bytes of a first line."""
+_NOWHERE = LogPlace(-1)
+"""A place in no file, so that lines are said to be missing."""
+
+
+def noted_place(directory: Path, noted: Any) -> LogPlace:
+    """Return the place that was noted.
+
+    Args:
+        directory: The engine's directory of the container.
+        noted: Its checksum, length and offset; or the number of its file's inode, the offset, and the bytes before
+            that in hex (`inode`, `offset`, `mark`), as of a log of driver json-file.
+
+    """
+    if not isinstance(noted, Mapping):
+        return LogPlace(*noted)
+    mark = bytes.fromhex(noted["mark"])
+    offset = int(noted["offset"])
+    for path in directory.glob(f"{directory.name}-json.log*"):
+        with path.open("rb") as file:
+            number = file.fileno()
+            if os.fstat(number).st_ino != noted["inode"]:
+                continue
+            if os.pread(number, len(mark), offset - len(mark)) != mark:
+                continue
+            first = file.readline(_LONGEST)
+            return LogPlace(zlib.crc32(first), len(first), offset) if offset else BEGINNING
+    return _NOWHERE
