@@ -5,11 +5,13 @@ swarm ordered it since the container was unhealthy. Any signal may be an order, 
 for something else, as USR1 for new log files: so an order is one for as long as a container may take to end. Status 0
 is a failure only of a service whose tasks are always started again. Ends are missed while the observer does not run, if
 the engine has forgotten them when it is back.
+
+Whoever else wants to know of starts and ends is told of them here, too.
 """
 
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from agent.errors import AgentError
@@ -17,6 +19,7 @@ from agent.observe.engine_reader import EngineReader
 from agent.observe.observe_config import ObservedService
 
 SERVICE_LABEL = "com.docker.swarm.service.name"
+START, END = "start", "die"
 _ORDERED = "kill"
 _NO_ORDER_TO_END = {"1"}
 """Signals that ask a program to read its configuration anew."""
@@ -35,11 +38,18 @@ class TaskFailures:
         engine: The engine.
         counts: Service to its failures; changed as they happen.
         since: The moment of the last event that was counted, in nanoseconds since 1970; 0 for from now on.
+        tell: Takes `START` or `END`, a container and its service, as that happens.
 
     """
 
-    def __init__(self, engine: EngineReader, counts: dict[str, int], since: int = 0) -> None:
-        self._engine = engine
+    def __init__(
+        self,
+        engine: EngineReader,
+        counts: dict[str, int],
+        since: int = 0,
+        tell: Callable[[str, str, str], None] = lambda *_: None,
+    ) -> None:
+        self._engine, self._tell = engine, tell
         self.counts, self.since = counts, since
         self._stream: socket.socket | None = None
         self._rest = b""
@@ -71,7 +81,7 @@ class TaskFailures:
         self._told = self.since
         filters = {
             "type": ["container"],
-            "event": ["die", _ORDERED, "health_status"],
+            "event": [START, END, _ORDERED, "health_status"],
             "label": [SERVICE_LABEL],
         }
         seconds, rest = divmod(self.since, 10**9)
@@ -116,6 +126,8 @@ class TaskFailures:
         if at <= self._told:
             return  # before the connection broke
         self.since = at
+        if action in (START, END):
+            self._tell(action, identity, str(attributes.get(SERVICE_LABEL)))
         if action == _ORDERED:
             if attributes.get("signal") not in _NO_ORDER_TO_END:
                 _remember(self._ordered, identity, at)
@@ -123,7 +135,7 @@ class TaskFailures:
             _remember(self._unhealthy, identity, at)
         elif action.startswith("health_status"):
             self._unhealthy.pop(identity, None)
-        elif action == "die":
+        elif action == END:
             ordered, unhealthy = self._ordered.pop(identity, None), self._unhealthy.pop(identity, None)
             service = services.get(str(attributes.get(SERVICE_LABEL)))
             if service is None:

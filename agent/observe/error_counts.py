@@ -1,7 +1,8 @@
 """Counts lines of services' logs that their `monitor_error` asks for, in the files that the engine keeps of them.
 
-Each look takes a limited part of the processor; what it leaves is read at the next one, in turn. Counts and places are
-kept together, so that a kill counts nothing twice.
+A log is held open from its container's start, so that one which is removed between two looks is read to its end. What
+is read from one look to the next takes a limited part of the processor; what that leaves is read later, in turn. Counts
+and places are kept together, so that a kill counts nothing twice.
 """
 
 import time
@@ -17,7 +18,7 @@ from agent.observe.error_patterns import LONGEST, ErrorPatterns, TooSlowError
 from agent.observe.observe_config import ObservedService
 
 BUDGET = 1.5
-"""Seconds of processor time that a look may take, a tenth of what there is between two."""
+"""Seconds of processor time that may be taken from one look to the next: a tenth of what there is."""
 
 TOLD = 600.0
 """Seconds for which it is told that lines were lost: longer than an alarm waits for it to be over."""
@@ -73,6 +74,8 @@ class ErrorCounts:
         }
         self._lately: dict[str, float] = {}
         """What went wrong lately, and when."""
+        self._left = 0.0
+        """Seconds of processor time that are left until the next look."""
         self._absent: frozenset[str] = frozenset()
         """Containers of which the engine's directory had nothing at the last look."""
         self.counts: dict[str, int] = dict.fromkeys(self._patterns, 0) | {
@@ -108,12 +111,15 @@ class ErrorCounts:
         gone = {identity for identity in self._containers if identity not in containers}
         for identity, service in containers.items():
             self._follow(identity, service)
+        for identity in self._containers:
+            self._hold(identity, now)
         for service in self._patterns:
             # A clock that was ahead when they were counted first must not keep lines from counting.
             since = self._since.get(service)
             if since is None or since > (now + _CLOCK) * 1e9:
                 self._since[service] = int(now * 1e9)
-        ends = time.process_time() + BUDGET
+        began = time.process_time()
+        ends = began + BUDGET
         problems: list[str] = []
         for identity, each in list(self._containers.items()):
             if time.process_time() >= ends:
@@ -123,16 +129,64 @@ class ErrorCounts:
             problems += self._read(each, ends)
             if identity in gone and time.process_time() < ends:
                 self._containers.pop(identity).log.close()
+        self._left = BUDGET - (time.process_time() - began)
         problems += self._look_for_absent(containers)
-        self._lately |= dict.fromkeys(problems, now)
+        self._tell(problems, now)
         self._lately = {problem: at for problem, at in self._lately.items() if now - at < TOLD}
         if self._lately:
             raise AgentError("; ".join(self._lately))
+
+    def has_begun(self, identity: str, service: str, now: float) -> None:
+        """Hold the log of a container open that has just begun.
+
+        Args:
+            identity: Its id.
+            service: Its service.
+            now: The time, in seconds since 1970.
+
+        """
+        if (self._root / identity).exists():
+            self._follow(identity, service)
+            self._hold(identity, now)
+
+    def has_ended(self, identity: str, now: float) -> None:
+        """Read on in the log of a container that has just ended, as far as there is time.
+
+        Args:
+            identity: Its id.
+            now: The time, in seconds since 1970.
+
+        """
+        each = self._containers.get(identity)
+        if each is None or each.service not in self._since:
+            return
+        self._hold(identity, now)
+        began = time.process_time()
+        if self._left > 0:
+            self._tell(self._read(each, began + self._left), now)
+        self._left -= time.process_time() - began
+
+    def close(self) -> None:
+        """Let go of all logs."""
+        for each in self._containers.values():
+            each.log.close()
 
     def _follow(self, identity: str, service: str) -> None:
         """Follow a container's log, if lines of its service count."""
         if service in self._patterns and identity not in self._containers:
             self._containers[identity] = _Container(service, FollowedLog(self._root / identity), {})
+
+    def _hold(self, identity: str, now: float) -> None:
+        """Open the log of a container that is followed."""
+        if (each := self._containers.get(identity)) is not None:
+            try:
+                each.log.hold(self._since.get(each.service, 0))
+            except OSError as error:
+                self._tell([f"{each.service}: its log can't be read: {error.strerror}"], now)
+
+    def _tell(self, problems: Sequence[str], now: float) -> None:
+        """Have problems told at the next look, and for a while."""
+        self._lately |= dict.fromkeys(problems, now)
 
     def _look_for_absent(self, containers: Mapping[str, str]) -> Sequence[str]:
         """Return the services of which a container has no log here, at two looks: it may be removed during one."""

@@ -8,6 +8,7 @@ import select
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from agent.errors import AgentError, reason_of
 from agent.host.durable_files import read_json, write_json
 from agent.observe.backup_figures import backup_figures
 from agent.observe.certificate_ends import certificate_figures
-from agent.observe.container_events import SERVICE_LABEL, TaskFailures
+from agent.observe.container_events import SERVICE_LABEL, START, TaskFailures
 from agent.observe.disk_figures import DiskFigures
 from agent.observe.engine_reader import EngineReader
 from agent.observe.error_counts import ErrorCounts
@@ -87,7 +88,7 @@ class HostObserver:
         services, failures = self._config.services, noted.get("failures", {})
         counts = {name: int(failures.get(name, 0)) for name in services}
         return (
-            TaskFailures(self._engine, counts, int(noted.get("events", 0))),
+            TaskFailures(self._engine, counts, int(noted.get("events", 0)), self._happened),
             ErrorCounts(services, noted.get("errors", {}), Path(self._config.containers)),
         )
 
@@ -143,6 +144,7 @@ class HostObserver:
     def close(self) -> None:
         """Leave the engine."""
         self._failures.close()
+        self._errors.close()
 
     def _part(self, name: str, read: Callable[[Exposition], None], figures: Exposition) -> None:
         """Read a part; what it added before it failed counts."""
@@ -159,6 +161,9 @@ class HostObserver:
 
     def _services(self, part: Exposition) -> None:
         """Add the services' tasks here, and have the engine tell of those that end."""
+        # Before it is asked what is there: a container whose start was told and that is not there then is removed.
+        with suppress(AgentError):  # what has ended is begun anew below
+            self._failures.take(self._config.services)
         # Those that ended are asked for where lines of theirs may be left to read.
         found = self._engine.read(
             "/containers/json", all=bool(self._errors.counts), filters={"label": [SERVICE_LABEL]}
@@ -168,8 +173,14 @@ class HostObserver:
         }
         for service, count in running_tasks(found, self._config.services).items():
             part.add("skep_service_tasks_running", count, service=service)
-        self._failures.take(self._config.services)
         self._failures.follow(time.time())
+
+    def _happened(self, action: str, container: str, service: str) -> None:
+        """Read a container's log from its start on, and at its end, lest it be removed before the next look."""
+        if action == START:
+            self._errors.has_begun(container, service, time.time())
+        else:
+            self._errors.has_ended(container, time.time())
 
     def _logs(self, now: float) -> None:
         """Count the errors in services' logs."""

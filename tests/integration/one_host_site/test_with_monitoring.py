@@ -18,6 +18,7 @@ _TOML = """
 hosts = ["hive0"]
 [services.told]
 image = "{image}"
+replicas = {tasks}
 command = ["/bin/sh", "-c", "echo ERROR; echo ERROR: ignore me; echo fine; sleep 8; exit 3"]
 volumes = [{{ source = "told", target = "/data" }}]
 endpoint_mode = "dnsrr"
@@ -38,9 +39,16 @@ UNIT = "skep-observe.service"
 
 @pytest.fixture(scope="module")
 def watched(site: OneHost) -> Iterator[OneHost]:
-    """Give the site with monitoring, a service that fails again and again, and one that does not."""
+    """Give the site with monitoring, a service that fails again and again, and one that does not.
+
+    The host knows of the first one before it begins: lines count from then on, and a task that had said its line before
+    would be a failure without an error.
+    """
     site.push(TINY, "1")
-    site.write(_TOML.format(image=TINY, errors='"ERROR"'))
+    site.write(_TOML.format(image=TINY, errors='"ERROR"', tasks=0))
+    site.ran()
+    rig.wait_until(lambda: figures(site).get(ERRORS) == 0, "a look")
+    site.write(_TOML.format(image=TINY, errors='"ERROR"', tasks=1))
     site.run(timeout=900)  # the first service may be found wanting, which is what it is for
     yield site
     site.write()
@@ -104,7 +112,7 @@ def test_a_service_that_somebody_else_changed(watched: OneHost) -> None:
 def test_other_expressions(watched: OneHost) -> None:
     """They reach the host by its step alone; no task is started anew, and the count goes on."""
     before = figures(watched)[ERRORS]
-    watched.write(_TOML.format(image=TINY, errors='"ERROR", "Traceback"'))
+    watched.write(_TOML.format(image=TINY, errors='"ERROR", "Traceback"', tasks=1))
     assert {*watched.ran("setup_hosts")} == {"setup_hosts:hive0.observe"}
     rig.wait_until(lambda: figures(watched).get(ERRORS) == before, "the count")
     assert watched.run(timeout=900).did_nothing

@@ -98,6 +98,17 @@ def test_another_service(followed: Followed) -> None:
     assert followed.told(("c1", "die"), service="web-once", exitCode="1") == {}
 
 
+def test_starts_and_ends_are_told(followed: Followed) -> None:
+    """In order, with their services; a start is no failure, and what else happens is not told."""
+    told: list[tuple[str, str, str]] = []
+    followed.failures._tell = lambda *words: told.append(words)
+    counts = followed.told(("c1", "start"), ("c1", "health_status: healthy"), ("c1", "kill"), signal="1")
+    assert counts == {}
+    followed.told(("c1", "die"), exitCode="1")
+    assert told == [("start", "c1", "web"), ("die", "c1", "web")]
+    assert '"start"' in followed.engine.asked[0][1]["filters"]
+
+
 def test_an_engine_that_was_restarted(followed: Followed) -> None:
     """What it tells again counts once; from when on it is asked to tell is kept to the nanosecond."""
     followed.told(("c1", "die"), exitCode="1")

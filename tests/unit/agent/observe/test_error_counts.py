@@ -1,6 +1,7 @@
 """Lines of logs that count as errors."""
 
 import json
+import shutil
 import zlib
 from pathlib import Path
 
@@ -82,6 +83,57 @@ def test_a_container_that_is_gone(tmp_path: Path) -> None:
     assert found.noted()["containers"] == {}
     found.look({}, 0)
     assert found.counts == {"web": 1}
+
+
+@pytest.mark.parametrize("is_read_at_its_end", [True, False])
+def test_a_container_that_came_and_went_between_two_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_read_at_its_end: bool
+) -> None:
+    """Its lines count once, whether there was time for them at its end or not."""
+    monkeypatch.setattr(error_counts, "BUDGET", 60.0 if is_read_at_its_end else 0.0)
+    found = counts(tmp_path)
+    found.look({}, 0.001)
+    log = ContainerLog(tmp_path)
+    found.has_begun("c1", "web", 0.002)
+    log.write(b"ERROR 1", b"fine", b"ERROR 2")
+    found.has_ended("c1", 0.003)
+    assert found.counts == {"web": 2 if is_read_at_its_end else 0}
+    log.write(b"ERROR, the last word")
+    shutil.rmtree(log.path.parents[1])
+    monkeypatch.setattr(error_counts, "BUDGET", 60.0)
+    found.look({}, 0)
+    assert found.counts == {"web": 3}
+    assert found.noted()["containers"] == {}
+
+
+def test_a_start_that_is_told_late(tmp_path: Path) -> None:
+    """A container that is gone by then, or whose service is not watched, is not followed, and its end is nothing."""
+    found = counts(tmp_path)
+    ContainerLog(tmp_path, container="c9")
+    found.look({}, 0.001)
+    found.has_begun("gone", "web", 0.002)
+    found.has_begun("c9", "quiet", 0.002)
+    found.has_ended("gone", 0.003)
+    assert found.noted()["containers"] == {}
+
+
+def test_ends_take_no_more_of_the_processor_than_a_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not read of them then is read at the next look."""
+    log = ContainerLog(tmp_path)
+    found = counts(tmp_path)
+    found.look(HERE, 0.001)
+    found._left = 0.01
+    log.write(*[b"ERROR"] * 100_000)
+    found.has_ended("c1", 0.002)
+    read = found.counts["web"]
+    assert 0 < read < 100_000
+    found.has_ended("c1", 0.003)
+    assert found.counts["web"] == read
+    monkeypatch.setattr(error_counts, "BUDGET", 60.0)
+    found.look(HERE, 0)
+    assert found.counts == {"web": 100_000}
 
 
 def test_a_state_of_before(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Looks at a host, whole: an engine on a real socket, a file with figures, counts that are kept."""
 
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -190,6 +191,31 @@ def test_waiting_takes_in_what_happens(looked: Looked) -> None:
     looked.engine.end_events()
     looked.observer.wait(time.monotonic() + 0.3)
     assert looked.look()['skep_service_task_failures_total{service="web"}'] == 1
+
+
+def test_a_container_that_came_and_went_between_two_looks(looked: Looked) -> None:
+    """Its failure counts by the engine's events, and so do its lines: its log is open from its start on."""
+    errors, failures = (
+        'skep_log_errors_total{service="web"}',
+        'skep_service_task_failures_total{service="web"}',
+    )
+    looked.look()
+    assert looked.engine.followed.wait(10)
+    log = ContainerLog(looked.directory / "containers", container="c2")
+    log.now = time.time_ns() + 10**9
+    looked.engine.tell(time.time_ns() + 10**9, "start", "c2", "web")
+    wait_until(lambda: _is_open(looked, log.path), "the log to be opened")
+    log.write(b"ERROR")
+    shutil.rmtree(log.path.parents[1])
+    looked.engine.tell(time.time_ns() + 2 * 10**9, "die", "c2", "web", exitCode="1")
+    wait_until(lambda: looked.look()[failures] == 1, "the failure")
+    assert looked.look()[errors] == 1
+
+
+def _is_open(looked: Looked, path: Path) -> bool:
+    """Return whether this process has a file open, after it has taken in what happened."""
+    looked.observer.wait(time.monotonic() + 0.05)
+    return any(each.exists() and each.samefile(path) for each in Path("/proc/self/fd").iterdir())
 
 
 def test_the_command_line(
