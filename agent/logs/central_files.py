@@ -19,9 +19,6 @@ from agent.errors import AgentError
 from agent.logs.limited_pattern import LimitedPattern
 from agent.logs.lines import CentralLine, parsed
 
-CENTRAL = Path("/var/log")
-KINDS = ("services", "hosts")
-"""Directories of it."""
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _SORT = ("sort", "--stable", "--key=1,1", "--buffer-size=32M", "--temporary-directory=/var/tmp")
 

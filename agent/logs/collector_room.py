@@ -6,17 +6,11 @@ waits on them, and the registry beside it goes on.
 
 import os
 import subprocess
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from agent.errors import reason_of
-from agent.logs.troubles import Troubles
-
-_PAUSE = 1.0
-"""Seconds between two looks."""
 _SELDOM = 10.0
 """Seconds between two looks at the unit where there is room."""
 _TIMEOUT = 120.0
@@ -41,25 +35,10 @@ class CollectorRoom:
         self, unit: str, directory: Path, least: int, mark: Path, say: Callable[[str], None]
     ) -> None:
         self._unit, self._directory, self._least, self._mark, self._say = unit, directory, least, mark, say
-        self._troubles = Troubles(say)
         self._is_stopped = mark.exists()
         self.is_full = self._is_stopped
         """Whether the unit takes nothing, for want of room."""
         self._seldom_at = 0.0
-
-    def watch(self, stopped: threading.Event) -> None:
-        """Look again and again, in a thread of its own, until it is stopped."""
-
-        def look() -> None:
-            while not stopped.wait(_PAUSE):
-                try:
-                    self.look()
-                except (OSError, subprocess.SubprocessError) as error:
-                    self._troubles.begin(
-                        "room", f"{self._directory}: {reason_of(error)}; it is looked at again"
-                    )
-
-        threading.Thread(target=look, name="room", daemon=True).start()
 
     def look(self) -> None:
         """Stop the unit, or start it again, where that is due: by what it does, whoever started it.
@@ -85,7 +64,6 @@ class CollectorRoom:
                 self._mark.unlink(missing_ok=True)
                 self._is_stopped = False
             self.is_full = False
-        self._troubles.end("room")
 
     def _stop(self, free: int) -> None:
         """Stop the unit, and note that for the next process."""

@@ -7,8 +7,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from time import gmtime, strftime
 
+CENTRAL = Path("/var/log")
+KINDS = ("services", "hosts")
+"""Directories of it with the central files."""
 LARGEST_TEXT = 128 << 10
 """Characters of a line; a longer one is sent in pieces."""
 NOTE = "skep"

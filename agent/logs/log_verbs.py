@@ -4,13 +4,19 @@ import argparse
 import json
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Sequence
 
 from agent.errors import AgentError, reason_of
-from agent.logs.central_files import CENTRAL, KINDS, WantedLines, central_lines
+from agent.logs.central_files import WantedLines, central_lines
+from agent.logs.kept_size import trim
 from agent.logs.limited_pattern import LimitedPattern
-from agent.logs.ship import ship
+from agent.logs.lines import CENTRAL, KINDS
+from agent.logs.ship import say, ship
+
+ROTATION = "/etc/logrotate.d/skep-logs"
+"""logrotate's configuration of what is kept."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -18,6 +24,9 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="agent logs")
     verbs = parser.add_subparsers(required=True)
     verbs.add_parser("ship").set_defaults(verb=_ship)
+    trim = verbs.add_parser("trim")
+    trim.set_defaults(verb=_trim)
+    trim.add_argument("most", type=int)
     read = verbs.add_parser("read")
     read.set_defaults(verb=_read)
     read.add_argument("kind", choices=KINDS)
@@ -43,6 +52,17 @@ def _ship(words: argparse.Namespace) -> None:
     """Send lines until the process is told to end."""
     del words
     ship()
+
+
+def _trim(words: argparse.Namespace) -> None:
+    """Remove the oldest files of what is kept, until they take so many bytes at most."""
+
+    def rotate() -> None:
+        done = subprocess.run(["logrotate", "--force", ROTATION], check=False)
+        if done.returncode:
+            raise AgentError(f"logrotate --force {ROTATION} ended with {done.returncode}")
+
+    trim([CENTRAL / kind for kind in KINDS], words.most, rotate, say)
 
 
 def _read(words: argparse.Namespace) -> None:

@@ -19,11 +19,13 @@ from agent.host.durable_files import read_json, write_json
 from agent.host.shipping_notes import NOTES
 from agent.logs.collector_room import CollectorRoom
 from agent.logs.host_journal import HostJournal
-from agent.logs.lines import CentralLine, word
+from agent.logs.kept_size import KeptSize
+from agent.logs.lines import CENTRAL, KINDS, CentralLine, word
 from agent.logs.logged_containers import Containers
 from agent.logs.relp import Relp
 from agent.logs.shipping import Shipping
 from agent.logs.troubles import STATE_TROUBLE, Troubles
+from agent.logs.watching import watch
 
 CONFIG = Path("/etc/skep/logs/ship.json")
 STATE = Path("/var/lib/skep/logs/sent.json")
@@ -55,6 +57,8 @@ class ShipConfig:
         writes: Where the collector on this host writes; empty where there is none.
         unit: The collector's unit.
         least: Bytes that the disk of the collector's files keeps free.
+        most: Bytes that these files may take.
+        trimming: The unit that removes what is more.
 
     """
 
@@ -68,6 +72,8 @@ class ShipConfig:
     writes: str = ""
     unit: str = ""
     least: int = 0
+    most: int = 0
+    trimming: str = ""
 
 
 class Shipper:
@@ -226,5 +232,7 @@ def ship() -> None:
     if config.writes:
         mark = STATE.with_name("collector-is-stopped")
         room = CollectorRoom(config.unit, Path(config.writes), config.least, mark, say)
-        room.watch(stopped)
+        kept = KeptSize([CENTRAL / kind for kind in KINDS], config.most, config.trimming)
+        watch(config.writes, room.look, say, stopped)
+        watch("the size of what is kept", kept.look, say, stopped)
     Shipper(config, sender, STATE, stopped, room).run()

@@ -16,7 +16,7 @@ from model.checks.host_settings import check_host_settings, check_sysctls
 from model.checks.images import check_ansible, check_base, check_circles, check_image, check_registry
 from model.checks.literals import check_literals
 from model.checks.local_data import check_local_data
-from model.checks.monitoring import check_monitoring
+from model.checks.monitoring import check_logs, check_monitoring
 from model.checks.networks import check_network, check_volume
 from model.checks.operators import check_operators
 from model.checks.role_files import check_role_files
@@ -73,6 +73,7 @@ def check(site: types.Site, directory: Path, homes: Mapping[str, str] = MappingP
         problems += check_service(f"services.{name}", service, site, directory)
     problems += check_backup(site)
     problems += check_monitoring(site)
+    problems += check_logs(site)
     problems += check_circles(site)
     problems += check_ansible(site, directory)
     problems += check_role_files(site, directory)

@@ -1,6 +1,6 @@
 """Check what is said of monitoring: secrets and receivers that exist, ports that can be read, alarms' names.
 
-And the regular expressions that say which lines of a service's logs are errors.
+And the regular expressions that say which lines of a service's logs are errors, and the room of logs that are kept.
 """
 
 import re
@@ -11,7 +11,9 @@ from model import site as types
 from model import templates
 from model.alarms.rule_file import NAMES
 from model.checks.shared import no_secret
+from model.site.logs import SMALLEST
 from model.toml_text import key_text, toml_text
+from model.units import size
 
 _KINDS = frozenset(
     f"{kind}_configs"
@@ -50,6 +52,12 @@ _KEEP_NOTHING = {
 """Logging drivers of whose logs the engine has no file. It keeps one for all that can't be read otherwise:
 https://docs.docker.com/engine/logging/dual-logging/
 """
+
+
+def check_logs(site: types.Site) -> Iterator[str]:
+    """Yield the mistakes in `[logs]`."""
+    if site.logs is not None and site.logs.max_size < SMALLEST:
+        yield f"logs.max_size: {size(site.logs.max_size)} is too little to keep a day: write {size(SMALLEST)} or more"
 
 
 def check_monitoring(site: types.Site) -> Iterator[str]:

@@ -61,7 +61,8 @@ def site(table: SiteTable, directory: Path | None = None) -> tuple[types.Site, l
             for name, part in table.services.items()
         },
         monitoring=_monitoring(table.monitoring),
-        logs=table.logs and types.Logs(keep=age(table.logs.keep)),
+        logs=table.logs
+        and types.Logs(keep=age(table.logs.keep), max_size=size_in_bytes(table.logs.max_size)),
         froms={},
     )
     return (structs.replace(made, froms=froms(made, directory)) if directory else made), problems

@@ -17,7 +17,7 @@ from model.site.networks import Network
 from model.site.secrets import Config, SecretSource
 from model.site.stages import DockerStage, KickstartStageBase, PreparedStage, VagrantStageBase
 from model.site.volumes import Volume
-from model.site_file.forms import Age, Duration
+from model.site_file.forms import Age, Duration, Size
 from model.site_file.service_tables import HealthcheckTable, ServiceTable
 
 
@@ -112,10 +112,15 @@ class LogsTable(Frozen, frozen=True):
 
     keep: Annotated[
         Age,
-        Meta(
-            description="How long lines are kept at least, as in `30d`; in whole days, hours are rounded up."
-        ),
+        Meta(description="How long lines are kept, as in `30d`; in whole days, hours are rounded up."),
     ] = "30d"
+    max_size: Annotated[
+        Size,
+        Meta(
+            description="What all that is kept may take of the repository host's disk, as in `20G`: beyond that the "
+            "oldest files go before their time."
+        ),
+    ] = "20G"
 
 
 class SiteTable(Frozen, frozen=True):

@@ -11,8 +11,9 @@ from model.keys.digest import flatten, sha256
 from model.secrets.certificate import FORM, issue
 from model.secrets.stage_secrets import StageSecrets
 from model.site import DockerStage
-from model.site.logs import LOGS_PORT
+from model.site.logs import LOGS_PORT, Logs
 from model.stage import Host, Stage
+from model.units import size
 from remote.hostsetup.engine import containers_of
 from remote.hostsetup.file_step import file_digests, file_step
 from remote.hostsetup.host_agent import AGENT, AGENT_STEP, agent_digest
@@ -107,6 +108,21 @@ _ROTATION = """\
 }}
 """
 
+_TRIM_UNIT = """\
+# Made by skep: removes the oldest files where logs take more than `max_size` of site.toml. The shipper starts it.
+[Unit]
+Description=skep's limit of the logs that are kept
+After=skep-logs-data.service
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/python3 -I {agent} logs trim {most}
+Nice=10
+NoNewPrivileges=yes
+PrivateTmp=yes
+ProtectHome=yes
+"""
+
 _DATA_UNIT = """\
 # Made by skep: the logs are on the volume of the engine's, which outlives this container.
 [Unit]
@@ -163,8 +179,8 @@ def logs_steps(stage: Stage, host: Host, secrets: StageSecrets) -> Iterator[Host
         if isinstance(stage.config, DockerStage):
             unit = HostFile("/etc/skep/logs-data.unit", _DATA_UNIT)
             yield file_step("logs_data", {}, [unit], units=("logs_data",), needs=("docker",))
-        yield _collector_step(stage, host, secrets, days=stage.site.logs.days)
-    yield _shipper_step(stage, host, secrets)
+        yield _collector_step(stage, host, secrets, stage.site.logs)
+    yield _shipper_step(stage, host, secrets, stage.site.logs)
 
 
 def collector_conf(peers: Sequence[str], files: str, ca: str, port: int) -> str:
@@ -181,7 +197,7 @@ def collector_conf(peers: Sequence[str], files: str, ca: str, port: int) -> str:
     return _CONF.format(largest=_LARGEST, port=port, ca=ca, files=files, peers=names)
 
 
-def _collector_step(stage: Stage, host: Host, secrets: StageSecrets, *, days: int) -> HostStep:
+def _collector_step(stage: Stage, host: Host, secrets: StageSecrets, logs: Logs) -> HostStep:
     """Return the step that has the repository host take and keep what hosts send."""
     names, addresses = [host.name, host.short], [host.address]
     peers = [each.name for each in stage.hosts]
@@ -191,7 +207,8 @@ def _collector_step(stage: Stage, host: Host, secrets: StageSecrets, *, days: in
             "/etc/skep/logs-collector.unit",
             _COLLECTOR_UNIT.format(files=_COLLECTOR, least=LEAST_ROOM, megabytes=LEAST_ROOM >> 20),
         ),
-        HostFile("/etc/skep/logs-collector.rotation", _ROTATION.format(days=days)),
+        HostFile("/etc/skep/logs-collector.rotation", _ROTATION.format(days=logs.days)),
+        HostFile("/etc/skep/logs-trim.unit", _TRIM_UNIT.format(agent=AGENT, most=logs.max_size)),
         HostFile("/etc/skep/logs-collector.name", f"{host.name}:{LOGS_PORT}\n"),
     ]
 
@@ -208,7 +225,8 @@ def _collector_step(stage: Stage, host: Host, secrets: StageSecrets, *, days: in
         inputs={
             "ca": f"sha256:{sha256(secrets.ca_certificate)}",
             "certificate": FORM,
-            "keep": f"{days}d",
+            "keep": f"{logs.days}d",
+            "max_size": size(logs.max_size),
             **flatten("hosts", peers),
             **flatten("names", names),
             **flatten("addresses", addresses),
@@ -226,7 +244,7 @@ def _collector_step(stage: Stage, host: Host, secrets: StageSecrets, *, days: in
     )
 
 
-def _shipper_step(stage: Stage, host: Host, secrets: StageSecrets) -> HostStep:
+def _shipper_step(stage: Stage, host: Host, secrets: StageSecrets, logs: Logs) -> HostStep:
     """Return the step that has a host send what its services and its journal say."""
     config: dict[str, str | int] = {
         "host": host.short,
@@ -239,6 +257,7 @@ def _shipper_step(stage: Stage, host: Host, secrets: StageSecrets) -> HostStep:
     }
     if host.is_repository:
         config |= {"writes": "/var/log/services", "unit": "skep-logs-collector.service", "least": LEAST_ROOM}
+        config |= {"most": logs.max_size, "trimming": "skep-logs-trim.service"}
     public = [
         HostFile(f"{_SHIPPER}/ship.json", json.dumps(config, indent=1) + "\n"),
         HostFile("/etc/skep/logs-shipper.unit", _SHIPPER_UNIT),

@@ -22,6 +22,10 @@ done
 chgrp skep-logs /etc/skep/logs-collector /etc/skep/logs-collector/*
 chmod 0750 /etc/skep/logs-collector
 place /etc/skep/logs-collector.rotation /etc/logrotate.d/skep-logs 0644
+place /etc/skep/logs-trim.unit /etc/systemd/system/skep-logs-trim.service 0644
+if [ "$(systemctl show --property NeedDaemonReload --value skep-logs-trim.service)" = yes ]; then
+    systemctl daemon-reload
+fi
 place /etc/skep/logs-collector.unit /etc/systemd/system/skep-logs-collector.service 0644
 if systemctl is-active --quiet skep-logs-collector.service &&
     older_than logs_collector /etc/skep/logs-collector/* /etc/systemd/system/skep-logs-collector.service; then

@@ -14,6 +14,7 @@ LINES = 5000
 _TOML = """
 [logs]
 keep = "2d"
+max_size = "16M"
 [services.talker]
 image = "{image}"
 command = ["/bin/sh", "-c", "{script}"]
@@ -85,3 +86,37 @@ def test_a_hosts_journal_is_kept(talker: OneHost) -> None:
         return "kept for later" in done.stdout.decode()
 
     rig.wait_until(said, "the line to be kept")
+
+
+_TOO_MUCH = """
+cd /var/log/services
+head -c 20000000 /dev/zero >old.log-20260101-1
+touch -d '1 day ago' old.log-20260101-1
+head -c 10000000 /dev/zero >big.log
+chown skep-logs:adm old.log-20260101-1 big.log
+systemctl restart skep-logs-shipper
+"""
+
+
+def test_the_oldest_files_go_where_there_is_too_much(talker: OneHost) -> None:
+    """What is written to is rotated first, as it is more than half; what may stay is read on, and new lines come."""
+    talker.on_host(_TOO_MUCH)
+
+    def files() -> str:
+        return talker.on_host("ls /var/log/services")
+
+    rig.wait_until(lambda: "old.log-" not in files(), "the oldest file to go", 60)
+    assert "big.log-" in files()
+    said = talker.on_host("journalctl --unit skep-logs-trim --output cat")
+    assert (
+        "/var/log/services/old.log-20260101-1: removed before its time, as logs took more than 16 MB" in said
+    )
+    assert kept(talker, "lines=1") == [f"number {LINES - 1}"]
+    talker.on_host("logger after the rotation")
+
+    def is_kept() -> bool:
+        return (
+            "after the rotation" in typed(talker, "logs", "hive0", "central=yes", "lines=50").stdout.decode()
+        )
+
+    rig.wait_until(is_kept, "a line to be kept after the rotation", 30)

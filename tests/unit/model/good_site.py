@@ -18,6 +18,7 @@ ip_address_list = ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
 separate_repository = false
 [logs]
 keep = "14d"
+max_size = "5G"
 [backup]
 schedule = "Mon..Fri 01:00"
 keep = { daily = 14 }

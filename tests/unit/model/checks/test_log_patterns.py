@@ -9,7 +9,7 @@ from tests.unit.model.good_site import GOOD, problems
 
 WEB = "services.web"
 MONITORING = "[monitoring]\n"
-PLAIN = GOOD.replace('[logs]\nkeep = "14d"\n', "")
+PLAIN = GOOD.replace('[logs]\nkeep = "14d"\nmax_size = "5G"\n', "")
 """Without `[logs]`, with which skep itself says the driver."""
 WITH = 'monitor_error = ["ERROR"]\n'
 

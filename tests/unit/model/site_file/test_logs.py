@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from model import site as types
+from model.checks.monitoring import check_logs
 from model.checks.services import check_collisions
 from model.checks.warnings import warnings
 from model.hosts.firewall import Rule, inbound
@@ -48,6 +49,25 @@ def test_lines_are_kept_for_whole_days(keep: dict[str, str], days: int) -> None:
 
     assert logs is not None
     assert logs.days == days
+
+
+@pytest.mark.parametrize(
+    ("logs", "most"), [({}, 20 << 30), ({"max_size": "512M"}, 512 << 20), ({"max_size": "1.5G"}, 1536 << 20)]
+)
+def test_a_size_limits_what_is_kept(logs: dict[str, str], most: int) -> None:
+    """Of all services and hosts together; 20 GB where nothing is said."""
+    kept = stage_of(logs=logs).site.logs
+
+    assert kept is not None
+    assert kept.max_size == most
+
+
+def test_a_size_that_is_too_small() -> None:
+    """Somebody forgot the unit."""
+    site = parse_site({**SITE, "logs": {"max_size": "20"}})
+
+    assert list(check_logs(site)) == ["logs.max_size: 20 is too little to keep a day: write 1M or more"]
+    assert list(check_logs(parse_site({**SITE, "logs": {}}))) == []
 
 
 def test_a_service_that_can_not_be_read_is_said(tmp_path: Any) -> None:

@@ -97,6 +97,19 @@ def test_lines_are_kept_for_whole_days(secrets: StageSecrets) -> None:
     assert step.inputs["keep"] == "2d"
 
 
+def test_the_limit_by_size(secrets: StageSecrets) -> None:
+    """The shipper looks at it, and starts the unit that has the same; it is an input by the name that site.toml has."""
+    stage = stage_of(logs={"max_size": "5G"})
+    made = of(stage, stage.repository_short, secrets)
+    config = json.loads(content(made["logs_shipper"], "/etc/skep/logs/ship.json"))
+    unit = content(made["logs_collector"], "/etc/skep/logs-trim.unit")
+
+    assert (config["most"], config["trimming"]) == (5 << 30, "skep-logs-trim.service")
+    assert f" logs trim {5 << 30}\n" in unit
+    assert made["logs_collector"].inputs["max_size"] == "5G"
+    assert "most" not in content(of(stage, "hive0", secrets)["logs_shipper"], "/etc/skep/logs/ship.json")
+
+
 def test_the_collector_does_not_start_without_room(secrets: StageSecrets) -> None:
     """As at a boot with a full disk: it would confirm what it can't write. The shipper goes by the same limit."""
     stage = stage_of()
