@@ -183,19 +183,32 @@ def labelled(site: str) -> list[str]:
 
 def remove_labelled(site: str) -> None:
     """Remove every container, volume and network that carries a site's label, in that order."""
-    from docker.errors import NotFound
+    from docker.errors import APIError
 
-    with engine(timeout=300) as client:
+    said: list[APIError] = []
+
+    def remove(do: Callable[..., object], *words: str, **how: bool) -> None:
+        """Remove a thing. Another one may just be at that; what uses it may not have gone yet."""
+        try:
+            do(*words, **how)
+        except APIError as error:
+            said.append(error)
+
+    def are_gone() -> bool:
         wanted = {"label": f"{SITE_LABEL}={site}"}
         for container in client.containers(all=True, filters=wanted):
-            client.remove_container(container["Id"], force=True, v=True)
+            remove(client.remove_container, container["Id"], force=True, v=True)
         for volume in client.volumes(filters=wanted)["Volumes"] or ():
-            client.remove_volume(volume["Name"])
+            remove(client.remove_volume, volume["Name"])
         for network in client.networks(filters=wanted):
-            try:
-                client.remove_network(network["Id"])
-            except NotFound:
-                continue
+            remove(client.remove_network, network["Id"])
+        return labelled(site) == []
+
+    with engine(timeout=300) as client:
+        try:
+            wait_until(are_gone, f"all of {site} to be gone")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {said[-1] if said else ''}") from error
 
 
 WATCHES = Path("/proc/sys/fs/inotify/max_user_instances")

@@ -24,8 +24,7 @@ def dns(address: str, name: str, kind: int = A, *, tcp: bool = False) -> list[st
         client.settimeout(TIMEOUT)
         client.connect((address, 53))
         client.sendall((struct.pack(">H", len(query)) if tcp else b"") + query)
-        answer = client.recv(4096)
-    answer = answer[2:] if tcp else answer
+        answer = _whole(client) if tcp else client.recv(4096)
     number, flags, _, count, _, _ = struct.unpack(">6H", answer[:12])
     if number != 4711 or flags & 15:
         msg = f"{address} answers with code {flags & 15}"
@@ -38,6 +37,18 @@ def dns(address: str, name: str, kind: int = A, *, tcp: bool = False) -> list[st
         found.append(socket.inet_ntoa(data) if form == A else str(form))
         at += 12 + length
     return found
+
+
+def _whole(client: socket.socket) -> bytes:
+    """Return an answer by TCP, which may come in pieces, without the length before it."""
+    data = b""
+    while len(data) < 2 or len(data) < 2 + int.from_bytes(data[:2]):
+        piece = client.recv(4096)
+        if not piece:
+            msg = f"the answer ends after {len(data)} bytes"
+            raise OSError(msg)
+        data += piece
+    return data[2:]
 
 
 def http_get(

@@ -76,8 +76,13 @@ def test_host_that_left_goes_by_prune(three: Site) -> None:
 
 
 def managers(site: Site) -> int:
-    """Return how many managers the swarm has that are reachable; no other node is in it."""
-    output = site.on("hive0", "docker node ls --format '{{.Status}} {{.ManagerStatus}}'").splitlines()
-    assert {line.split()[0] for line in output} == {"Ready"}, output
-    assert {line.split()[1] for line in output} <= {"Leader", "Reachable"}, output
-    return len(output)
+    """Return how many managers the swarm has, once all of its nodes are such that are ready and reached."""
+    nodes: list[str] = []
+    listing = "docker node ls --format '{{.Status}} {{.ManagerStatus}}' 2>/dev/null || :"
+
+    def are_reached() -> bool:
+        nodes[:] = site.on("hive0", listing).splitlines()
+        return bool(nodes) and {*nodes} <= {"Ready Leader", "Ready Reachable"}
+
+    rig.wait_until(are_reached, "managers that are ready and reached")
+    return len(nodes)

@@ -31,9 +31,9 @@ LARGE = 4_000_000
 RECEIVE = f"""
 import socket
 door = socket.create_server(("", 4711))
-door.settimeout(60)
+door.settimeout(240)
 line = door.accept()[0]
-line.settimeout(60)
+line.settimeout(240)
 left = {LARGE}
 while left and (data := line.recv(1 << 16)):
     left -= len(data)
@@ -41,9 +41,9 @@ print("left", left)
 """
 SEND = f"""
 import socket, sys, time
-for attempt in range(200):
+for attempt in range(2000):
     try:
-        line = socket.create_connection((sys.argv[1], 4711), 30)
+        line = socket.create_connection((sys.argv[1], 4711), 240)
         break
     except ConnectionRefusedError:
         time.sleep(0.1)
@@ -140,10 +140,17 @@ def packets_fit(hosts: PreparedRig) -> None:
 
     def ping(inside: str, address: str, most: int) -> None:
         for size, arrives in ((most, True), (most + 1, False)):
-            order = f"nsenter -t {inside} -n ping -nc 1 -W 5 -M do -s {size - HEADERS} {address} 2>&1"
-            told = on("hive0", f"{order} || true")
-            assert (" 0% packet loss" in told) == arrives, told
-            assert bool(re.search(rf"too long, mtu\W+{most}$", told, re.MULTILINE)) != arrives, told
+            order = f"nsenter -t {inside} -n ping -nc 1 -W 5 -M do -s {size - HEADERS} {address} 2>&1 || true"
+            if arrives:
+                # Between hosts it does when their engines have told each other where the task is.
+                rig.wait_until(
+                    lambda order=order: " 0% packet loss" in on("hive0", order),  # type: ignore[misc]
+                    f"a packet of {size} bytes to arrive at {address}",
+                )
+                continue
+            told = on("hive0", order)
+            assert " 0% packet loss" not in told, told
+            assert re.search(rf"too long, mtu\W+{most}$", told, re.MULTILINE), told
 
     inside, other = task("hive0", ".State.Pid"), task("hive1", ".State.Pid")
     address = task("hive1", '(index .NetworkSettings.Networks "dns").IPAddress')

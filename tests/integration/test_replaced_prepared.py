@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -66,8 +67,9 @@ def test_machines_of_somebody_else(site: Site, hosts: PreparedRig) -> None:
     Where another machine is there already, that is done at once. One that answers ends its containers.
     """
 
-    def ready() -> bool:
-        return site_nodes() == [f"p-{host}.{site.name} Ready" for host in HOSTS]
+    def all_are_ready() -> None:
+        expected = [f"p-{host}.{site.name} Ready" for host in HOSTS]
+        rig.wait_until(lambda: site_nodes() == expected, "all nodes to be ready")
 
     def site_nodes() -> list[str]:
         return rig.run_in(hosts.below.container("hive2"), NODES).splitlines()
@@ -86,19 +88,20 @@ def test_machines_of_somebody_else(site: Site, hosts: PreparedRig) -> None:
     again = site.run("replace_host", "hive1")
     assert again.status == 0, again.text
     assert "hive1 is made anew, and all services run" in again.text
-    assert ready()
+    all_are_ready()
     # It answers: the swarm is left in order.
     left = site.run("replace_host", "hive0")
     assert left.status == 0, left.text
     assert "hive0 left the swarm" in left.text
-    assert rig.run_in(hosts.below.container("hive0"), "docker ps -q") == ""
+    running = partial(rig.run_in, hosts.below.container("hive0"), "docker ps -q")
+    rig.wait_until(lambda: running() == "", "the containers to end")
     same = site.run("replace_host", "hive0")
     assert same.status == 0, same.text
-    assert ready()
+    all_are_ready()
     # Its owner was quicker.
     another_machine(hosts, "hive0")
     at_once = site.run("replace_host", "hive0")
     assert at_once.status == 0, at_once.text
     assert "hive0 is made anew, and all services run" in at_once.text
-    assert ready()
+    all_are_ready()
     assert site.run().did_nothing

@@ -73,8 +73,13 @@ def hold(site: LivedSite, change: Change, before: Snapshot, writer: Writer) -> N
     planned = site.run("plan")
     assert planned.status == 0, planned.text
     # On a machine with much other work managers may miss their leader's heartbeats, and elect another.
-    rig.wait_until(lambda: bool(site.on("hive0", f"{_NODES} 2>/dev/null || :")), "a leader of the swarm")
-    members = sorted(site.on("hive0", _NODES).splitlines())
+    members: list[str] = []
+
+    def are_listed() -> bool:
+        members[:] = _nodes(site)
+        return bool(members)
+
+    rig.wait_until(are_listed, "a leader of the swarm")
     hives = {f"p-{hive}.{site.name}" for hive in site.shape.hives}
     assert {line.split()[0] for line in members} == hives, members
     assert len(members) == len(hives), members
@@ -105,7 +110,13 @@ def hold(site: LivedSite, change: Change, before: Snapshot, writer: Writer) -> N
 def _are_managers(site: LivedSite) -> bool:
     """Return whether all members of the swarm are ready managers that the leader reaches."""
     good = (["Ready", "Active", "Leader"], ["Ready", "Active", "Reachable"])
-    return all(line.split()[1:] in good for line in site.on("hive0", _NODES).splitlines())
+    nodes = _nodes(site)
+    return bool(nodes) and all(line.split()[1:] in good for line in nodes)
+
+
+def _nodes(site: LivedSite) -> list[str]:
+    """Return the members of the swarm; none while it has no leader."""
+    return sorted(site.on("hive0", f"{_NODES} 2>/dev/null || :").splitlines())
 
 
 def _service(line: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from tests import rig
 from tests.integration.doit_run import DOIT
 from tests.integration.one_host_site.one_host import OPEN, RUN, OneHost
 from tests.integration.site import Site, replaced
@@ -96,7 +97,16 @@ def cidr_of(site: Site) -> str:
 
 
 def page(address: str) -> str:
-    """Return the heading of a page."""
-    with urllib.request.urlopen(address, timeout=240) as answer:
-        text = str(answer.read(), "utf-8")
-    return next(line for line in text.splitlines() if line.startswith("<h1>"))
+    """Return the heading of a page, whose server may just have been started."""
+    text: list[str] = []
+
+    def answers() -> bool:
+        try:
+            with urllib.request.urlopen(address, timeout=240) as answer:
+                text[:] = str(answer.read(), "utf-8").splitlines()
+        except OSError:
+            return False
+        return True
+
+    rig.wait_until(answers, f"{address} to answer")
+    return next(line for line in text if line.startswith("<h1>"))

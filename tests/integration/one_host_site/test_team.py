@@ -281,6 +281,9 @@ def commit(site: Site, *first: str) -> None:
 
 def facts(site: OneHost) -> str:
     """Return what is rebuilt if anything is: the service with its version, its containers, the registry's images."""
+    # The swarm makes a version of it once more when it has watched an update for long enough.
+    update = "docker service inspect -f '{{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}' hello"
+    rig.wait_until(lambda: site.on_host(update).strip() != "updating", "the end of the service's update")
     return site.on_host(
         "docker service inspect -f '{{.ID}} {{.Version.Index}} {{.Spec.TaskTemplate.ContainerSpec.Image}}' hello\n"
         "docker ps -q --no-trunc -f label=com.docker.swarm.service.name=hello\n"
