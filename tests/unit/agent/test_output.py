@@ -31,7 +31,7 @@ def test_what_is_done_is_told_meanwhile(
         return 7 * calls
 
     with Output().watching("dumping", done, of=100, service="web"):
-        assert asked.wait(30)
+        assert asked.wait(120)
     before = calls
     told = [line["progress"] for line in lines(capsys.readouterr().out)]
     assert told[:3] == [

@@ -186,7 +186,7 @@ def test_a_directory_that_is_not_there(looked: Looked, capsys: pytest.CaptureFix
 def test_waiting_takes_in_what_happens(looked: Looked) -> None:
     """The engine's events are read between looks, so that it need not keep them; and the wait ends in time."""
     looked.look()
-    assert looked.engine.followed.wait(10)
+    assert looked.engine.followed.wait(120)
     looked.engine.tell(time.time_ns() + 10**9, "die", "c0", "web", exitCode="1")
     looked.engine.end_events()
     looked.observer.wait(time.monotonic() + 0.3)

@@ -83,7 +83,7 @@ def test_a_signal_goes_to_the_program() -> None:
 
     def program(_output: object) -> int:
         os.kill(os.getpid(), signal.SIGTERM)
-        assert run.came.wait(20)
+        assert run.came.wait(120)
         return 3
 
     assert attach_to(run, CONTAINERS[0], Session(program), terminal=False) == 3
@@ -165,12 +165,12 @@ def test_hosts_that_are_silent_are_said(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_ctrl_c_goes_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every program gets it, and none is left."""
-    ended = threading.Barrier(3, timeout=20)
+    ended = threading.Barrier(3, timeout=120)
     run: Any = Hosts()
 
     def program(_output: object) -> int:
         ended.wait()
-        assert run.came.wait(20)
+        assert run.came.wait(120)
         return 130
 
     def interrupt() -> None:

@@ -23,7 +23,7 @@ def test_several_threads_look_up_once() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(120)
 
     assert len(lookups) == 1
     assert len(set(map(id, values))) == 1

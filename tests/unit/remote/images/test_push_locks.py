@@ -47,7 +47,7 @@ def test_the_next_goes_on_when_what_they_share_is_there(said: str) -> None:
         assert not went_on.is_set()
         assert locks("pushing " + "a" * 64).locked()
         release({"id": "a" * 12, "status": said})
-        other.result(timeout=30)
+        other.result(timeout=120)
         assert locks("pushing " + "b" * 64).locked()
     assert locks.free()
 
@@ -92,4 +92,4 @@ def test_no_two_wait_for_each_other() -> None:
     with ThreadPoolExecutor(4) as pool:
         pushes = [pool.submit(push, layers) for layers in ([BASE, WEB, API], [API, WEB, BASE]) * 2]
         for each in pushes:
-            each.result(timeout=30)
+            each.result(timeout=120)

@@ -249,4 +249,4 @@ def test_a_running_processes_outputs_are_read_as_they_come() -> None:
         assert process.stderr is not None
         assert process.stdout.read() == b"one\n"
         assert process.stderr.read() == b"two\n"
-        assert process.wait(5) == 0
+        assert process.wait(120) == 0

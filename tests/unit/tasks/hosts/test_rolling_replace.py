@@ -123,14 +123,14 @@ def test_who_waits_for_the_turn_says_for_whom(made: Made) -> None:
     def first() -> None:
         with run.coordination.alone(rolling_replace.TURN, "build_infra:hive0", lambda _: None):
             entered.set()
-            assert done.wait(20)
+            assert done.wait(120)
 
     entered = threading.Event()
     with ThreadPoolExecutor(2) as pool:
         pool.submit(first)
-        assert entered.wait(20)
+        assert entered.wait(120)
         second = pool.submit(replace, run, nodes, "hive1", hear)
-        assert asked.wait(20)
+        assert asked.wait(120)
         assert said == ["waiting for build_infra:hive0, which has the turn: waiting for ssh"]
         assert nodes.orders == []
         done.set()

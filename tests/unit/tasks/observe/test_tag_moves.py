@@ -57,7 +57,7 @@ def test_an_upstream_that_is_slow_is_not_waited_for(tmp_path: Path, monkeypatch:
 
     assert look.moved("debian:12") is None
     answer.set()
-    assert look._answered["debian:12"].wait(10)
+    assert look._answered["debian:12"].wait(120)
 
 
 @pytest.mark.parametrize("how", ["lock", "digest", "never resolved", "made here"])

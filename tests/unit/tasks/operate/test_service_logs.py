@@ -74,7 +74,7 @@ class Logs:
         self.ended = {*self.lines}
         for thread in threading.enumerate():
             if thread.name.startswith(("log of ", "tasks of ")):
-                thread.join(20)
+                thread.join(120)
 
     def _is_chosen(self, each: ServiceContainer) -> bool:
         return self.chosen is None or each.task in self.chosen
@@ -242,7 +242,7 @@ def test_a_host_that_hangs_holds_up_nobody(logs: Logs) -> None:
     logs.look = look
     logs.lines["web.1"].append(line(2, "b"))
     assert next(lines).line.text == "b"
-    assert asked.wait(20)
+    assert asked.wait(120)
     logs.lines["web.1"].append(line(3, "c"))
     assert next(lines).line.text == "c"
     hangs.set()

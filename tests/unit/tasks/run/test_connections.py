@@ -81,7 +81,7 @@ def test_that_none_answers_is_found_out_once(made: Made, monkeypatch: pytest.Mon
 
     def engine(host: Any) -> Any:
         asked.append(host.short)
-        assert door.all_came.wait(20)
+        assert door.all_came.wait(120)
         raise HostError(f"{host.short} does not answer")
 
     def ask(_: int) -> str:
@@ -142,7 +142,7 @@ def test_who_waits_for_a_manager_holds_nobody_up(made: Made, monkeypatch: pytest
         yield
         if patience:
             waits.set()
-            assert stop.wait(20)
+            assert stop.wait(120)
             yield
 
     monkeypatch.setattr(run.connections, "engine", engine)
@@ -150,7 +150,7 @@ def test_who_waits_for_a_manager_holds_nobody_up(made: Made, monkeypatch: pytest
     run.connections.patience = 60
     with ThreadPoolExecutor(2) as pool:
         waiting = pool.submit(run.connections.manager)
-        assert waits.wait(20)
+        assert waits.wait(120)
         other = pool.submit(run.connections.manager, patience=0)
         assert "does not answer" in str(other.exception(10))
         stop.set()

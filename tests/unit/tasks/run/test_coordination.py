@@ -58,7 +58,7 @@ def test_what_a_task_waits_for_is_noted() -> None:
 
     with ThreadPoolExecutor(2) as pool:
         pool.submit(hold)
-        assert holds.wait(30)
+        assert holds.wait(120)
         waiting = pool.submit(want)
         Event().wait(2 * SHORTEST_WAIT)
         done.set()

@@ -53,6 +53,6 @@ def test_how_far_it_is(
     monkeypatch.setattr(transport, "_size", look)
     with transport._watched(tmp_path, total, Output()):
         (tmp_path / "pack").write_bytes(b"x" * 3000)
-        assert grown.wait(30)
+        assert grown.wait(120)
     last = json.loads(capsys.readouterr().out.splitlines()[-1])["progress"]
     assert (last["bytes"], last["of"]) == (told, total)
