@@ -128,7 +128,7 @@ class TestHost:
         """Frozen, it would go on where it was: it is killed. However it starts, its boot takes the old swarm away."""
         name, provider = up.container("hive0"), up.provider()
         make.run_in(name, "mkdir -p /var/lib/docker/swarm/raft && touch /var/lib/docker/kept")
-        subprocess.run(["docker", "pause", name], check=True, capture_output=True, timeout=240)
+        make.freeze(name)
         for _ in range(2):
             provider.fence("hive0", make.quiet)
             provider.forget_swarm("hive0", make.quiet)

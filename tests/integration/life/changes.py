@@ -187,22 +187,27 @@ class OtherCidr(Change):
 class _Outage(Change):
     """A hive is away when the run begins, which brings it back."""
 
-    blow: tuple[str, ...]
+    blow: tuple[str, ...] = ()
     """What is done to its container, by docker."""
 
     def begin(self) -> None:
         """Take a hive away, and wait for a while."""
         self.stops = (self._draw_hive(),)
-        words = [word.format(site=self.site.name) for word in self.blow]
-        command = ["docker", *words, self.site.container(self.detail)]
-        subprocess.run(command, check=True, capture_output=True)
+        self._strike(self.site.container(self.detail))
         time.sleep(self.chance.uniform(0, SILENCE))
+
+    def _strike(self, container: str) -> None:
+        """Take it away."""
+        words = [word.format(site=self.site.name) for word in self.blow]
+        subprocess.run(["docker", *words, container], check=True, capture_output=True)
 
 
 class HiveFrozen(_Outage):
     """A hive stands still: whoever asks it waits."""
 
-    blow = ("pause",)
+    def _strike(self, container: str) -> None:
+        """Take it away."""
+        rig.freeze(container)
 
 
 class HiveKilled(_Outage):
