@@ -16,6 +16,8 @@ _STOP_PATIENCE = 300.0
 """Seconds that a service's tasks may take to end."""
 _ENGINE_PATIENCE, _PAUSE = 300.0, 2.0
 """Seconds for which an engine that does not answer is asked to let go what a job held, and between two tries."""
+_FREEZE_PATIENCE = 60.0
+"""Seconds for which a container is paused again and again that the kernel did not freeze."""
 
 
 @contextmanager
@@ -62,7 +64,7 @@ def held(
             # Inside: one that does not answer in time may have been paused, or be stopping, all the same.
             if consistency == "pause":
                 for each in content["paused"]:
-                    engine.ask("POST", f"/containers/{each}/pause")
+                    _pause(engine, each)
             else:
                 stop(engine, service)
             yield
@@ -142,6 +144,22 @@ def _let_go_once(engine: EngineSocket, journal: Journal, content: Mapping[str, A
         said.append(f"service {service} has its tasks again")
     journal.clear()
     return said
+
+
+def _pause(engine: EngineSocket, container: str) -> None:
+    """Pause a container. On a busy host the kernel may need more than one try until all of its processes stand.
+
+    Raises:
+        AgentError: It can't be, in the engine's words.
+
+    """
+    ends = time.monotonic() + _FREEZE_PATIENCE
+    while time.monotonic() < ends:
+        engine.ask("POST", f"/containers/{container}/pause", allowed=(500,))
+        if _is_paused(engine, container):
+            return
+        time.sleep(_PAUSE)
+    engine.ask("POST", f"/containers/{container}/pause")
 
 
 def _is_paused(engine: EngineSocket, container: str) -> bool:

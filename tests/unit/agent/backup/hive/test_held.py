@@ -26,12 +26,13 @@ class Engine(EngineSocket):
     Args:
         refused: The end of a path.
         stuck: Whether `unpause` has no effect.
+        busy: How often `pause` has none, which is said by status 500.
 
     """
 
-    def __init__(self, refused: str = "", *, stuck: bool = False) -> None:
+    def __init__(self, refused: str = "", *, stuck: bool = False, busy: int = 0) -> None:
         super().__init__()
-        self.refused, self.stuck = refused, stuck
+        self.refused, self.stuck, self.busy = refused, stuck, busy
         self.asleep: set[str] = set()
         self.tasks, self.replicas = [task("c1"), task("c9", node="elsewhere")], 2
 
@@ -43,7 +44,11 @@ class Engine(EngineSocket):
     def ask(self, method: str, path: str, **options: Any) -> Any:
         """Answer for the container and the service."""
         answer: Any = None
-        if path.startswith("/containers/"):
+        if path.endswith("/pause") and self.busy:
+            self.busy -= 1
+            if 500 not in options.get("allowed", ()):
+                raise AgentError("the Docker Engine refuses: unable to freeze")
+        elif path.startswith("/containers/"):
             answer = self.container(method, *path.split("/")[2:])
         elif path.endswith("/update"):
             self.replicas = options["body"]["Mode"]["Replicated"]["Replicas"]
@@ -79,6 +84,21 @@ def test_an_engine_that_does_not_answer(tmp_path: Path, consistency: str, refuse
         pytest.fail("it was not held")
     assert not engine.paused
     assert engine.replicas == 2
+    assert note.read() is None
+
+
+def test_a_busy_host_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container that the kernel did not freeze at once is paused by a later try; if by none, it is said why."""
+    monkeypatch.setattr(module, "_PAUSE", 0.0)
+    engine, note = Engine(busy=3), Journal(tmp_path / "held.json")
+    with held(engine, "web", "c1", "pause", note):
+        assert engine.paused
+    assert not engine.paused
+
+    monkeypatch.setattr(module, "_FREEZE_PATIENCE", 0.01)
+    engine.busy = 1_000_000
+    with pytest.raises(AgentError, match="unable to freeze"), held(engine, "web", "c1", "pause", note):
+        pytest.fail("it was not held")
     assert note.read() is None
 
 
