@@ -39,6 +39,20 @@ def backup_figures(config: ObserveConfig, figures: Exposition, now: float, notes
         is_former = period is not None and now - float(job.get("last_try") or 0) > 2 * float(period) + GRACE
         if job and not is_former:
             figures.add("skep_backup_failed", int(bool(job.get("error"))), service=service.name)
+    for name in _held(config, now, notes):
+        figures.add("skep_service_held", 1, service=name)
     upkeep = read_json(notes / "repository.json", {})
     if upkeep:
         figures.add("skep_backup_upkeep_failed", int(bool(upkeep.get("failed"))))
+
+
+def _held(config: ObserveConfig, now: float, notes: Path) -> list[str]:
+    """Return the services that a backup of this hive has paused or stopped, or that start again after it."""
+    held = read_json(notes / "held.json", {})
+    released = read_json(notes / "released.json", {})
+    return [
+        service.name
+        for service in config.services.values()
+        if service.name in (held.get("service"), held.get("stopped"))
+        or 0 <= now - float(released.get(service.name) or 0) < service.start
+    ]

@@ -44,6 +44,10 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
         "gauge",
         "When a backup of the service was restored well last.",
     ),
+    "skep_service_held": (
+        "gauge",
+        "Whether a backup here pauses or stops the service, or it starts again after that.",
+    ),
     "skep_backup_upkeep_failed": ("gauge", "Whether a part of the upkeep of all backups failed."),
     "skep_registry_bytes": ("gauge", "Bytes that the registry's images take; read rarely."),
     "skep_registry_free_bytes": ("gauge", "Bytes that are free on the registry's file system."),

@@ -23,6 +23,7 @@ class ObservedService(NamedTuple):
         monitor_error: Lines of its logs that match one of these count, ...
         ignore_error: ... if they match none of these.
         grace: Seconds that a task has to end after it was told to.
+        start: Seconds that the service may take until it runs.
 
     """
 
@@ -33,6 +34,7 @@ class ObservedService(NamedTuple):
     monitor_error: tuple[str, ...] = ()
     ignore_error: tuple[str, ...] = ()
     grace: float = 10.0
+    start: float = 300.0
 
 
 class ObserveConfig(NamedTuple):
@@ -79,4 +81,5 @@ def _service(name: str, content: Mapping[str, Any]) -> ObservedService:
     """Return a service."""
     lists = {key: tuple(content[key]) for key in ("monitor_error", "ignore_error")}
     wanted, may_end, is_saved = (content[key] for key in ("wanted", "may_end", "is_saved"))
-    return ObservedService(name, wanted, may_end, is_saved, grace=float(content["grace"]), **lists)
+    grace, start = float(content["grace"]), float(content["start"])
+    return ObservedService(name, wanted, may_end, is_saved, grace=grace, start=start, **lists)

@@ -15,6 +15,8 @@ from agent.observe.observe_config import ObserveConfig
 from agent.observe.service_drift import drift_figures
 
 _ONE_OFF_LABEL = "skep.one-off"
+_STOPPED_LABELS = ("skep.moving", "skep.taken-out.")
+"""How the labels begin of a service that a run has stopped, and will start again (model/labels.py)."""
 _NO_LEADER = "does not have a leader"
 _NO_MANAGER = ("not a swarm manager", "not part of a swarm")
 
@@ -73,9 +75,11 @@ def wanted_tasks(
     eligible = [node for node in nodes if node["Spec"].get("Availability", "active") == "active"]
     for service in services:
         spec = service["Spec"]
-        name, mode = str(spec["Name"]), spec["Mode"]
-        if _ONE_OFF_LABEL in (spec.get("Labels") or {}):
+        name, mode, labels = str(spec["Name"]), spec["Mode"], spec.get("Labels") or {}
+        if _ONE_OFF_LABEL in labels:
             continue
+        if any(label.startswith(_STOPPED_LABELS) for label in labels):
+            continue  # it wants what site.toml says: the run's silence covers it, and ends if the run went wrong
         if "Replicated" in mode:
             wanted[name] = int(mode["Replicated"].get("Replicas", 1))
         elif "Global" in mode:

@@ -34,6 +34,9 @@ _TASKS = (
 )
 _RUNNING = f"sum by (service) ({_TASKS} and on (host) {FRESH})"
 _RUNNING_OR_NONE = f"({_RUNNING} or {_WANTED} * 0)"
+_HELD = f"max by (service) (skep_service_held and on (host) {FRESH}) == 1"
+"""Services that a backup pauses or stops, as it is told to, or that start again after it."""
+_HOUR = 3600
 _DISKS = 'fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660|nsfs|fuse.*"'
 _DAY, _MINUTE = 86_400, 60
 _TRENDS = ((120, 24), (20, 4))
@@ -117,7 +120,7 @@ RULES = (
     ),
     AlarmRule(
         "ServiceDown",
-        f"({_WANTED} > 0) and on (service) ({_RUNNING_OR_NONE} == 0)",
+        f"({_WANTED} > 0) and on (service) ({_RUNNING_OR_NONE} == 0) unless on (service) {_HELD}",
         20,
         "No task of {{ $labels.service }} runs.",
         "doit status {{ $labels.service }}",
@@ -125,7 +128,8 @@ RULES = (
     ),
     AlarmRule(
         "ServiceShort",
-        f"({_WANTED} - on (service) {_RUNNING_OR_NONE} > 0) and on (service) ({_RUNNING_OR_NONE} > 0)",
+        f"({_WANTED} - on (service) {_RUNNING_OR_NONE} > 0) and on (service) ({_RUNNING_OR_NONE} > 0)"
+        f" unless on (service) {_HELD}",
         2 * _MINUTE,
         "{{ $labels.service }} has fewer tasks than it should have.",
         "doit status {{ $labels.service }}",
@@ -150,7 +154,8 @@ RULES = (
     ),
     AlarmRule(
         "MetricsMissing",
-        f'max by (service) (up{{job="service"}}) == 0 unless on (service) {_WANTED} == 0',
+        f'max by (service) (up{{job="service"}}) == 0 unless on (service) {_WANTED} == 0'
+        f" unless on (service) {_HELD}",
         2 * _MINUTE,
         "No task of {{ $labels.service }} tells its metrics.",
         "doit status {{ $labels.service }}",
@@ -293,6 +298,14 @@ def backup_rules(*, longest: float, tested_every: float | None, saved: tuple[str
             "The backup of {{ $labels.service }} failed.",
             "doit status",
             "failed",
+        ),
+        AlarmRule(
+            "BackupHolds",
+            _HELD,
+            _HOUR,
+            "A backup of {{ $labels.service }} keeps it from running.",
+            look,
+            "for an hour",
         ),
         AlarmRule(
             "BackupOld",

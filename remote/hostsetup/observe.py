@@ -9,6 +9,7 @@ from typing import Any
 from model import site as types
 from model.keys.digest import flatten
 from model.stage import Host, Stage
+from model.swarm.time_to_run import time_to_run
 from remote.hostsetup.engine import containers_of
 from remote.hostsetup.file_step import file_step
 from remote.hostsetup.host_agent import AGENT, AGENT_STEP, agent_digest
@@ -101,4 +102,5 @@ def _service(stage: Stage, service: types.Service) -> dict[str, Any]:
         "monitor_error": service.monitor_error,
         "ignore_error": service.ignore_error,
         "grace": service.stop_grace_period,
+        "start": time_to_run(service, len(stage.hives), stage.site.images),
     }

@@ -82,6 +82,7 @@ class Case:
 
 WANTED = 'skep_service_tasks_wanted{host="hive0", service="web"}'
 RUNNING = 'skep_service_tasks_running{host="hive0", service="web"}'
+HELD = 'skep_service_held{host="hive0",service="web"}'
 MISSED = 'skep_observe_failed{host="hive0", part="engine"}'
 FAILED = 'skep_service_task_failures_total{host="hive0", service="web"}'
 TOLD = 'up{job="service",host="hive0",service="web"}'
@@ -129,6 +130,21 @@ CASES = [
         "2m",
     ),
     Case("ServiceDown", "another task took over", MANAGER | {WANTED: "1x20", RUNNING: "1 0 1x20"}, "45s"),
+    Case(
+        "ServiceDown",
+        "a backup has stopped it, and it starts again",
+        MANAGER | {WANTED: "1 0x4 1x20", RUNNING: "1 0x10 1x20", HELD: "_ 1x20"},
+        "2m",
+    ),
+    Case(
+        "ServiceDown",
+        "it does not start again after a backup",
+        MANAGER | {WANTED: "1x20", RUNNING: "0x20", HELD: "1x5 stale"},
+        "115s",
+        WEB,
+        "0 of 1 tasks",
+        90,
+    ),
     Case("ServiceDown", "scaled to none", MANAGER | {WANTED: "0x20", RUNNING: "0x20"}, "2m"),
     Case(
         "ServiceDown",
@@ -214,6 +230,12 @@ CASES = [
         "ServiceShort", "a rollout of a minute", MANAGER | {WANTED: "2x20", RUNNING: "2 1 1 1 1 2x20"}, "140s"
     ),
     Case("ServiceShort", "none at all is another alarm", MANAGER | {WANTED: "2x20", RUNNING: "0x20"}, "140s"),
+    Case(
+        "ServiceShort",
+        "a backup has paused one of two",
+        MANAGER | {WANTED: "2x20", RUNNING: "2 1x20", HELD: "_ 1x20"},
+        "200s",
+    ),
     Case("ServiceShort", "more than it should", MANAGER | {WANTED: "2x20", RUNNING: "3x20"}, "140s"),
     Case(
         "ServiceRestarts",
@@ -270,6 +292,12 @@ CASES = [
             'up{job="service",host="hive1",service="web"}': "1x20",
         },
         "2m",
+    ),
+    Case(
+        "MetricsMissing",
+        "a backup has paused it",
+        MANAGER | {WANTED: "1x20", TOLD: "0x20", HELD: "1x20"},
+        "3m",
     ),
     Case("MetricsMissing", "scaled to none", MANAGER | {WANTED: "0x20", TOLD: "0x20"}, "3m"),
     Case(
@@ -574,6 +602,20 @@ CASES = [
     Case("BackupFailed", "well", {'skep_backup_failed{host="hive0", service="web"}': "0x3"}, "5s"),
     Case("BackupUpkeepFailed", "for half an hour", {UPKEEP: "1x130"}, "30m", HOST, "failed"),
     Case("BackupUpkeepFailed", "once", {UPKEEP: "1x20 0x130"}, "31m"),
+    Case(
+        "BackupHolds",
+        "longer than an hour",
+        looks("hive0", "0+15x300", "0+15x300") | {HELD: "1x250"},
+        "61m",
+        WEB,
+        "for an hour",
+    ),
+    Case(
+        "BackupHolds",
+        "three quarters of an hour",
+        looks("hive0", "0+15x300", "0+15x300") | {HELD: "1x180 stale"},
+        "61m",
+    ),
     Case("BackupOld", "50 hours old", {GOOD: "3600x1300"}, "51h", WEB, "2d 2h 0m 0s old", 180_240, "4m"),
     Case("BackupOld", "a day old", {GOOD: "3600x1300"}, "25h", step="4m"),
     Case(

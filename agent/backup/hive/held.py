@@ -3,17 +3,19 @@
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from agent.backup.hive.death_watch import in_case_of_death
-from agent.backup.hive.journal import Journal, paused
+from agent.backup.hive.journal import Journal, paused, released
 from agent.backup.hive.task_container import containers_here, runs_somewhere
 from agent.errors import AgentError
 from agent.host.engine_socket import EngineSocket
 
 _STOP_PATIENCE = 300.0
 """Seconds that a service's tasks may take to end."""
+_REMEMBERED = 86_400.0
+"""Seconds for which it is known when a service was let go."""
 _ENGINE_PATIENCE, _PAUSE = 300.0, 2.0
 """Seconds for which an engine that does not answer is asked to let go what a job held, and between two tries."""
 _FREEZE_PATIENCE = 60.0
@@ -142,6 +144,7 @@ def _let_go_once(engine: EngineSocket, journal: Journal, content: Mapping[str, A
     if service := content.get("stopped"):
         start(engine, service, int(content["replicas"]))
         said.append(f"service {service} has its tasks again")
+    _note_release(journal, str(content.get("service") or content["stopped"]))
     journal.clear()
     return said
 
@@ -160,6 +163,14 @@ def _pause(engine: EngineSocket, container: str) -> None:
             return
         time.sleep(_PAUSE)
     engine.ask("POST", f"/containers/{container}/pause")
+
+
+def _note_release(journal: Journal, service: str) -> None:
+    """Note when a service was let go: who looks for what runs gives it the time that it needs to start."""
+    note, now = released(journal), time.time()
+    recent = {name: at for name, at in (note.read() or {}).items() if now - at < _REMEMBERED}
+    with suppress(OSError):  # at worst somebody is told that it does not run
+        note.write({**recent, service: now})
 
 
 def _is_paused(engine: EngineSocket, container: str) -> bool:

@@ -41,6 +41,16 @@ def paused(root: Path = STATE) -> Journal:
     return Journal(root / "held.json")
 
 
+def released(note: Journal) -> Journal:
+    """Return the note of when services were let go that were held: service to seconds since 1970.
+
+    Args:
+        note: The note of what is held.
+
+    """
+    return Journal(note.path.with_name("released.json"))
+
+
 def swapped(service: str, root: Path = STATE) -> Journal:
     """Return the note of a service whose files are being changed for those of a generation."""
     return Journal(root / "swap" / f"{service}.json")

@@ -47,7 +47,13 @@ def figures_of(
     notes: Path, config: ObserveConfig = CONFIG, now: float = 400_000.0, **jobs: Any
 ) -> dict[str, float]:
     """Return the figures of notes, by the ends of their metrics' names."""
-    places = {"web": "status/web.json", "schedule": "schedule.json", "upkeep": "repository.json"}
+    places = {
+        "held": "held.json",
+        "released": "released.json",
+        "web": "status/web.json",
+        "schedule": "schedule.json",
+        "upkeep": "repository.json",
+    }
     for name, job in jobs.items():
         path = notes / places[name]
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +62,7 @@ def figures_of(
     backup_figures(config, figures, now, notes)
     lines = (line.split() for line in figures.text().splitlines() if not line.startswith("#"))
     return {
-        name.removeprefix("skep_backup_").replace('{service="web"}', ""): float(value)
+        name.removeprefix("skep_").removeprefix("backup_").replace('{service="web"}', ""): float(value)
         for name, value in lines
     }
 
@@ -71,6 +77,16 @@ def test_a_service_that_is_saved(tmp_path: Path) -> None:
         "last_test_timestamp_seconds": 5,
         "upkeep_failed": 1,
     }
+
+
+def test_a_service_that_a_backup_holds(tmp_path: Path) -> None:
+    """While it is paused or stopped, and then for as long as it may take until it runs; another one is not told."""
+    held = {"service_held": 1.0}
+    assert figures_of(tmp_path, held={"by": 1, "stopped": "web", "replicas": 1}) == held
+    assert figures_of(tmp_path, held={"by": 1, "service": "web", "paused": ["c1"]}) == held
+    assert figures_of(tmp_path, held={"by": 1, "stopped": "gone", "replicas": 1}) == {}
+    for ago, figures in ((299.0, held), (301.0, {}), (-1.0, {})):
+        assert figures_of(tmp_path, released={"web": 400_000.0 - ago}) == figures
 
 
 def test_a_service_that_was_never_saved(tmp_path: Path) -> None:

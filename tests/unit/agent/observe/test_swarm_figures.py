@@ -11,7 +11,7 @@ from agent.observe.exposition import Exposition
 from agent.observe.observe_config import ObserveConfig, ObservedService
 from agent.observe.rounds import running_tasks
 from agent.observe.swarm_figures import swarm_figures, wanted_tasks
-from model.labels import ONE_OFF_LABEL, SERVICE_LABEL
+from model.labels import DISCONNECTED_LABEL, MOVING_LABEL, ONE_OFF_LABEL, SERVICE_LABEL
 from model.site_file.load import load, select
 from model.stage import Stage
 from tasks.operate.service_status import service_statuses
@@ -147,6 +147,13 @@ def test_status_runs_the_same(stage: Stage) -> None:
     assert (status["web"].running, status["each"].running) == (4, 0)
     assert any("1 of 4 containers are unhealthy" in problem for problem in status["web"].problems)
     assert running_tasks(containers, stage.services) == {"web": 3, "each": 0}
+
+
+@pytest.mark.parametrize("label", [MOVING_LABEL, f"{DISCONNECTED_LABEL}back"])
+def test_a_service_that_a_run_has_stopped(stage: Stage, label: str) -> None:
+    """It wants what site.toml says: where the run went wrong that is told, as soon as its silence has ended."""
+    stopped = service("web", {"Replicated": {"Replicas": 0}}, **{label: "{}"})
+    assert wanted_tasks([stopped], NODES[0], config(stage)) == {"web": 3, "each": 3}
 
 
 def test_jobs_and_one_off_tasks_want_nothing(stage: Stage) -> None:

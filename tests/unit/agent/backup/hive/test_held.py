@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from agent.backup.hive import held as module
 from agent.backup.hive.held import held, let_go
-from agent.backup.hive.journal import Journal
+from agent.backup.hive.journal import Journal, released
 from agent.errors import AgentError
 from agent.host.engine_socket import EngineSocket
 from tests.rig import wait_until
@@ -100,6 +101,19 @@ def test_a_busy_host_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(AgentError, match="unable to freeze"), held(engine, "web", "c1", "pause", note):
         pytest.fail("it was not held")
     assert note.read() is None
+
+
+@pytest.mark.parametrize("consistency", ["pause", "stop"])
+def test_when_it_was_let_go_is_noted(tmp_path: Path, consistency: str) -> None:
+    """Who looks for what runs gives it the time that it takes to start; of another service it is kept as well."""
+    note = Journal(tmp_path / "held.json")
+    released(note).write({"other": time.time() - 10, "old": 1.0})
+    before = time.time()
+    with held(Engine(), "web", "c1", consistency, note):
+        assert "web" not in released(note).read()
+    noted = released(note).read()
+    assert {*noted} == {"other", "web"}
+    assert noted["web"] >= before
 
 
 def test_what_stays_paused_stays_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
