@@ -1,9 +1,12 @@
 """The room of volumes, and of the registry.
 
-Free room is asked for at each look: one call to the kernel. Bytes are counted by du, whose walk through a big tree
-takes time: one tree at a time, at the lowest priority, each every ten minutes at most; and no walk begins before a
-thousand times the processor time of the last one has passed, so that all of them take a thousandth of one processor. A
-quota would be cheaper, but file systems have it switched off; df knows only the disk.
+Free room is asked for at each look: one call to the kernel. That of a volume is told only where a file system is
+mounted for it, which node-exporter does not look at; other volumes are on the host's own disks.
+
+Bytes are counted by du, whose walk through a big tree takes time: one tree at a time, at the lowest priority, each
+every ten minutes at most; and no walk begins before a thousand times the processor time of the last one has passed, so
+that all of them take a thousandth of one processor. A quota would be cheaper, but file systems have it switched off; df
+knows only the disk.
 
 File servers are never walked, and asked for their free room by a process of its own, which may hang without us.
 """
@@ -11,7 +14,7 @@ File servers are never walked, and asked for their free room by a process of its
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from agent.errors import AgentError
 from agent.observe.background_command import BackgroundCommand
@@ -27,8 +30,22 @@ _SHARE = 1000
 _LONGEST = 3600.0
 """Seconds that a walk may take; the bytes of a tree that takes longer are not known."""
 _DU = ("/usr/bin/nice", "-n", "19", "/usr/bin/ionice", "-c", "3", "/usr/bin/du", "-skx")
-_DF = ("/usr/bin/df", "-B1", "--output=avail")
+_DF = ("/usr/bin/df", "-B1", "--output=size,avail")
+_IN_MEMORY = {"tmpfs", "ramfs"}
 _REMOTE = ("nfs", "cifs", "fuse", "ceph", "9p", "smb")
+
+
+class Room(NamedTuple):
+    """The room of a file system.
+
+    Args:
+        whole: Its bytes.
+        free: Those that are free for others than root.
+
+    """
+
+    whole: int
+    free: int
 
 
 class DiskFigures:
@@ -47,7 +64,7 @@ class DiskFigures:
         self._walking: tuple[str, BackgroundCommand] | None = None
         self._rests_until = 0.0
         self._asked: dict[str, BackgroundCommand] = {}
-        self._free: dict[str, int] = {}
+        self._far: dict[str, Room] = {}
 
     def volumes(self, config: ObserveConfig, figures: Exposition, now: float) -> None:
         """Add the figures of the stage's volumes on this host.
@@ -64,20 +81,25 @@ class DiskFigures:
         filters = {"label": [f"{key}={value}" for key, value in config.owner.items()]}
         found = self._engine.read("/volumes", filters=filters).get("Volumes") or ()
         volumes = {str(each["Name"]): each for each in found if each.get("Mountpoint")}
-        kinds = dict(_mounted(self._mounts.read_text(errors="replace")))
+        mounted = {
+            path: (device, kind) for device, path, kind in _mounted(self._mounts.read_text(errors="replace"))
+        }
         silent = []
         for name, volume in sorted(volumes.items()):
             path = str(volume["Mountpoint"])
-            is_remote = kinds.get(path, "").startswith(_REMOTE)
+            device, kind = mounted.get(path, ("", ""))
+            is_remote = kind.startswith(_REMOTE)
             if not is_remote and _is_elsewhere(volume):
                 continue  # of a file server, and not mounted: nothing uses it here
             try:
-                free = self._far_room(path) if is_remote else _room(path)
+                room = self._far_room(path) if is_remote else _room(path)
             except AgentError:
                 silent.append(name)
                 continue
-            if free is not None:
-                figures.add("skep_volume_filesystem_free_bytes", free, volume=name)
+            if room is not None and device and kind not in _IN_MEMORY:
+                labels = {"volume": name, "device": device}
+                figures.add("skep_volume_filesystem_bytes", room.whole, **labels)
+                figures.add("skep_volume_filesystem_free_bytes", room.free, **labels)
             counted = None if is_remote else self._bytes(path, now)
             if counted is not None:
                 figures.add("skep_volume_bytes", counted, volume=name)
@@ -99,7 +121,7 @@ class DiskFigures:
 
         """
         if config.registry:
-            figures.add("skep_registry_free_bytes", _room(config.registry))
+            figures.add("skep_registry_free_bytes", _room(config.registry).free)
             counted = self._bytes(config.registry, now)
             if counted is not None:
                 figures.add("skep_registry_bytes", counted)
@@ -127,8 +149,8 @@ class DiskFigures:
         elif now - command.began > _LONGEST:
             command.kill()
 
-    def _far_room(self, path: str) -> int | None:
-        """Return the bytes that are free on a file server, as the last process said that asked it.
+    def _far_room(self, path: str) -> Room | None:
+        """Return the room of a file server, as the last process said that asked it.
 
         Raises:
             AgentError: The one before that has not come back.
@@ -138,25 +160,25 @@ class DiskFigures:
         if asked is not None and not asked.has_ended():
             raise AgentError(f"{path}: does not answer")
         if asked is not None:
-            last = asked.output.split()[-1:]
-            if last and last[0].isdigit():
-                self._free[path] = int(last[0])
+            last = asked.output.split()[-2:]
+            if len(last) == len(Room._fields) and all(each.isdigit() for each in last):
+                self._far[path] = Room(*map(int, last))
         self._asked[path] = BackgroundCommand([*_DF, path], 0.0)
-        return self._free.get(path)
+        return self._far.get(path)
 
 
-def _room(path: str) -> int:
-    """Return the bytes that are free for others than root on the file system of a path."""
+def _room(path: str) -> Room:
+    """Return the room of the file system of a path."""
     found = os.statvfs(path)
-    return found.f_bavail * found.f_frsize
+    return Room(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize)
 
 
-def _mounted(table: str) -> Iterator[tuple[str, str]]:
-    """Yield where something is mounted, and the kind of its file system."""
+def _mounted(table: str) -> Iterator[tuple[str, str, str]]:
+    """Yield what is mounted, where, and the kind of its file system."""
     for line in table.splitlines():
         words = line.split(" ")
         if len(words) > 2:  # noqa: PLR2004 - what, where, kind
-            yield words[1], words[2]
+            yield words[0], words[1], words[2]
 
 
 def _is_elsewhere(volume: Mapping[str, Any]) -> bool:

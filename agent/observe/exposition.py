@@ -30,7 +30,14 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
         "gauge",
         "Bytes that the volume's files take here; read rarely, and never on file servers.",
     ),
-    "skep_volume_filesystem_free_bytes": ("gauge", "Bytes that are free on the volume's file system."),
+    "skep_volume_filesystem_bytes": (
+        "gauge",
+        "Bytes that the volume's file system has; only where one is mounted for it.",
+    ),
+    "skep_volume_filesystem_free_bytes": (
+        "gauge",
+        "Bytes that are free on the volume's file system; only where one is mounted for it.",
+    ),
     "skep_log_errors_total": ("counter", "Lines of the service's logs here that monitor_error counts."),
     "skep_logs_taken_timestamp_seconds": (
         "gauge",

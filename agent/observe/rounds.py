@@ -14,6 +14,7 @@ from typing import Any
 
 from agent.errors import AgentError, reason_of
 from agent.host.durable_files import read_json, write_json
+from agent.host.shipping_notes import NOTES
 from agent.observe.backup_figures import backup_figures
 from agent.observe.certificate_ends import certificate_figures
 from agent.observe.container_events import SERVICE_LABEL, START, TaskFailures
@@ -58,6 +59,7 @@ class HostObserver:
         engine: The host's engine.
         textfile: Where the figures are written.
         state: Where counts are kept.
+        shipping: Where the shipper of logs notes how far they have arrived.
 
     Raises:
         AgentError: A regular expression can't be read.
@@ -70,9 +72,10 @@ class HostObserver:
         engine: EngineReader,
         textfile: Path = TEXTFILE,
         state: Path = STATE,
+        shipping: Path = NOTES,
     ) -> None:
         self._config, self._engine = config, engine
-        self._textfile, self._state = textfile, state
+        self._textfile, self._state, self._shipping = textfile, state, shipping
         self._written: Any = read_json(state, {})
         try:
             self._failures, self._errors = self._begun(self._written)
@@ -109,7 +112,8 @@ class HostObserver:
             parts.append(("registry", lambda part: self._disks.registry(config, part, clock)))
         if config.schedule:
             parts.append(("backups", lambda part: backup_figures(config, part, now)))
-        parts += [("certificates", certificate_figures), ("shipping", shipping_figures)]
+        parts.append(("certificates", certificate_figures))
+        parts.append(("shipping", lambda part: shipping_figures(part, self._shipping)))
         for name, read in parts:
             self._part(name, read, figures)
         for service, count in self._failures.counts.items():

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from agent.errors import AgentError
-from agent.host.shipping_notes import NOTES, PARTS, shipping_notes
+from agent.host.shipping_notes import PARTS, shipping_notes
 from agent.observe.exposition import Exposition
 
 
-def shipping_figures(figures: Exposition, path: Path = NOTES) -> None:
+def shipping_figures(figures: Exposition, path: Path) -> None:
     """Add the figures of the shipper of logs; none where nothing is shipped.
 
     Args:

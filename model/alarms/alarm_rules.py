@@ -10,7 +10,7 @@ DEAD = "HostSilent"
 """The alarm of a host that answers nobody: others of that host are not sent while it lasts."""
 WATCHDOG = "Watchdog"
 """The alarm that is always given: where it does not arrive, alarms don't."""
-ABOUT = ("service", "host", "device", "certificate", "part")
+ABOUT = ("service", "host", "device", "volume", "certificate", "part")
 """The labels that say what an alarm of skep's is about: those with the same ones are sent as one."""
 OBSERVED = 120
 """Seconds for which what a host's agent wrote holds: it writes every 15."""
@@ -70,34 +70,61 @@ class AlarmRule:
     every: int = 5
 
 
-def _filling(available: str, whole: str) -> str:
+def _filling(available: str, whole: str, selector: str = _DISKS, by: str = "host, device") -> str:
     """Return the condition for what fills up: less than 5 % left; or it goes on filling, and would be full soon.
 
     Of a file system that is mounted at several places there is one series.
+
+    Args:
+        available: The series of what is left.
+        whole: That of the whole.
+        selector: Which file systems are meant.
+        by: The labels by which they are told from each other.
+
     """
-    left = f"min by (host, device) ({available}{{{_DISKS}}})"
-    share = f"min by (host, device) ({available}{{{_DISKS}}} / ({whole}{{{_DISKS}}} > 0))"
-    soon = " or ".join(_goes_on(f"{available}{{{_DISKS}}}", left, third, ahead) for third, ahead in _TRENDS)
+    free = f"{available}{{{selector}}}"
+    share = f"min by ({by}) ({free} / ({whole}{{{selector}}} > 0))"
+    soon = " or ".join(_goes_on(free, by, third, ahead) for third, ahead in _TRENDS)
     return f"{share} < 0.05 or ({share} < 0.4 and ({soon}))"
 
 
-def _goes_on(series: str, left: str, third: int, ahead: int) -> str:
+def _goes_on(series: str, by: str, third: int, ahead: int) -> str:
     """Return the condition for what would be full in a time at the pace of each third of a time.
 
     A line through the whole of it would be steep after one image pull, and say that of a disk that stands still.
 
     Args:
         series: What is left.
-        left: The same, of each file system once.
+        by: The labels of a file system.
         third: The minutes of a third.
         ahead: The hours in which it would be full.
 
     """
+    left = f"min by ({by}) ({series})"
     before = ("", *(f" offset {number * third}m" for number in (1, 2)))
     paces = (f"deriv({series}[{third}m]{offset})" for offset in before)
-    known = f"{left} and max by (host, device) ({series} offset {3 * third}m)"
-    return " and ".join(
-        [known, *(f"{left} < -{ahead * 3600} * max by (host, device) ({pace})" for pace in paces)]
+    known = f"{left} and max by ({by}) ({series} offset {3 * third}m)"
+    return " and ".join([known, *(f"{left} < -{ahead * 3600} * max by ({by}) ({pace})" for pace in paces)])
+
+
+def _volume_filling(selector: str, by: str, disk: str) -> AlarmRule:
+    """Return the alarm of volumes for which file systems are mounted; not of one that node-exporter tells of.
+
+    Args:
+        selector: Which volumes are meant.
+        by: The labels by which their file systems are told from each other.
+        disk: The labels by which node-exporter would know such a file system.
+
+    """
+    filling = _filling("skep_volume_filesystem_free_bytes", "skep_volume_filesystem_bytes", selector, by)
+    return AlarmRule(
+        "DiskFilling",
+        f"({filling}) unless on ({disk}) node_filesystem_avail_bytes{{{_DISKS}}}",
+        5 * _MINUTE,
+        "The file system {{ $labels.device }} of volume {{ $labels.volume }} is full, or will be within a day.",
+        "doit status",
+        "{{ $value | humanizePercentage }} left",
+        _MINUTE,
     )
 
 
@@ -178,6 +205,9 @@ RULES = (
         "{{ $value | humanizePercentage }} left",
         _MINUTE,
     ),
+    # A file server has one file system for all hosts; a disk's device is one host's.
+    _volume_filling('device!~"/[^/].*"', "volume, device", "device"),
+    _volume_filling('device=~"/[^/].*"', "host, volume, device", "host, device"),
     AlarmRule(
         "InodesFilling",
         _filling("node_filesystem_files_free", "node_filesystem_files"),

@@ -389,6 +389,40 @@ CASES = [
         "15m",
     ),
     Case(
+        "DiskFilling",
+        "the file server of a volume that two hives have mounted: once",
+        {
+            f'skep_volume_filesystem_{name}{{host="{host}", volume="data", device=":/data"}}': values
+            for host in ("hive0", "hive1")
+            for name, values in (("bytes", "100x100"), ("free_bytes", "4x100"))
+        },
+        "5m",
+        {"volume": "data", "device": ":/data"},
+        "4% left",
+    ),
+    Case(
+        "DiskFilling",
+        "a directory of a disk that is told of already, and has room",
+        FULL
+        | {
+            f"node_filesystem_avail_bytes{DISK}": "50x1000",
+            'skep_volume_filesystem_bytes{host="hive0", volume="data", device="/dev/vda1"}': "100x100",
+            'skep_volume_filesystem_free_bytes{host="hive0", volume="data", device="/dev/vda1"}': "4x100",
+        },
+        "6m",
+    ),
+    Case(
+        "DiskFilling",
+        "a volume's own disk",
+        {
+            'skep_volume_filesystem_bytes{host="hive0", volume="data", device="/dev/vdb"}': "100x100",
+            'skep_volume_filesystem_free_bytes{host="hive0", volume="data", device="/dev/vdb"}': "4x100",
+        },
+        "5m",
+        {"host": "hive0", "volume": "data", "device": "/dev/vdb"},
+        "4% left",
+    ),
+    Case(
         "InodesFilling",
         "none left",
         FULL | {f"node_filesystem_files_free{DISK}": "1x1000"},
@@ -673,7 +707,8 @@ def found_of(programs: Path, directory: Path, case: Case) -> subprocess.Complete
     (directory / "rules.json").write_text(json.dumps({"groups": [group]}))
     alerts = []
     if case.labels is not None:
-        texts = of[-1]["annotations"] if case.value in ("never", "none", "fails") else of[0]["annotations"]
+        is_second = case.value in ("never", "none", "fails") or "volume" in case.labels
+        texts = of[-1 if is_second else 0]["annotations"]
         said = {key: texts[key] for key in ("summary", "look")}
         for name, value in case.labels.items():
             said = {key: text.replace(f"{{{{ $labels.{name} }}}}", value) for key, text in said.items()}

@@ -82,11 +82,15 @@ class Looks:
         self._engine = engine
         self._disks = DiskFigures(EngineReader(engine.path), self.mounts)
 
-    def look(self, now: float) -> tuple[dict[str, int], set[str]]:
-        """Return the bytes of volumes that are told, and those whose free room is."""
+    def figures(self, now: float) -> list[str]:
+        """Return the figures of a look."""
         figures = Exposition()
         self._disks.volumes(ObserveConfig(owner={"skep.site": "s"}), figures, now)
-        lines = [line.split() for line in figures.text().splitlines() if not line.startswith("#")]
+        return [line for line in figures.text().splitlines() if not line.startswith("#")]
+
+    def look(self, now: float) -> tuple[dict[str, int], set[str]]:
+        """Return the bytes of volumes that are told, and those whose free room is."""
+        lines = [line.rsplit(" ", 1) for line in self.figures(now)]
         names = [(metric.partition("{")[0], metric.split('"')[1], value) for metric, value in lines]
         return (
             {name: int(value) for metric, name, value in names if metric == "skep_volume_bytes"},
@@ -103,7 +107,7 @@ def looks(tmp_path: Path) -> Any:
 
 def test_trees_are_walked_one_at_a_time(looks: Looks, commands: Commands) -> None:
     """Free room is told at once, bytes as soon as they are counted, in KiB of du's."""
-    assert looks.look(0) == ({}, {"a", "b"})
+    assert looks.look(0) == ({}, set())
     assert looks.look(15)[0] == {}
     assert [each.path for each in commands.begun] == [str(looks.paths["a"])]
     commands.end("8 a\n")
@@ -141,7 +145,7 @@ def test_a_volume_that_is_gone(looks: Looks, commands: Commands) -> None:
     looks.look(0)
     del looks.volumes[0]
     commands.end("8 a\n")
-    assert looks.look(15) == ({}, {"b"})
+    assert looks.look(15) == ({}, set())
     assert [each.path for each in commands.begun[1:]] == [str(looks.paths["b"])]
 
 
@@ -152,15 +156,30 @@ def test_a_file_server(looks: Looks, commands: Commands) -> None:
     assert [each.path for each in commands.begun] == [str(looks.paths[name]) for name in ("a", "b")]
     with pytest.raises(AgentError, match=r"^volumes a: their file server does not answer$"):
         looks.look(15)
-    commands.begun[0].output, commands.begun[0].ends = " Avail\n12345\n", True
-    assert looks.look(30)[1] == {"a", "b"}
+    commands.begun[0].output, commands.begun[0].ends = "1B-blocks Avail\n99999 12345\n", True
+    assert looks.look(30)[1] == {"a"}
 
 
 def test_a_file_server_that_nothing_uses(looks: Looks, commands: Commands) -> None:
     """It is not mounted, and what is in its place is no volume."""
     looks.volumes[0]["Options"] = {"type": "nfs", "device": ":/x"}
-    assert looks.look(0)[1] == {"b"}
+    assert looks.look(0)[1] == set()
     assert [each.path for each in commands.begun] == [str(looks.paths["b"])]
+
+
+def test_the_file_system_of_a_volume(looks: Looks, commands: Commands) -> None:
+    """It is told where one is mounted for it, with its device; node-exporter tells of the host's own disks."""
+    del commands
+    looks.mounts.write_text(
+        f"/dev/vdb {looks.paths['a']} ext4 rw 0 0\ntmpfs {looks.paths['b']} tmpfs rw 0 0\n"
+    )
+    room = os.statvfs(looks.paths["a"])
+    figures = looks.figures(0)
+    assert [line.rpartition(" ")[0] for line in figures if "filesystem" in line] == [
+        'skep_volume_filesystem_bytes{volume="a",device="/dev/vdb"}',
+        'skep_volume_filesystem_free_bytes{volume="a",device="/dev/vdb"}',
+    ]
+    assert f" {room.f_blocks * room.f_frsize}" in figures[0]
 
 
 def test_the_registry(tmp_path: Path, commands: Commands) -> None:

@@ -49,6 +49,7 @@ class Looked:
             EngineReader(self.engine.path),
             self.directory / "skep.prom",
             self.directory / "state" / "state.json",
+            self.directory / "shipping.json",
         )
 
     def look(self) -> dict[str, float]:
