@@ -328,7 +328,9 @@ def whole(page: PageData) -> PageData:
                 "wiki",
                 "doit status wiki",
             ),
-            PageAlarm("DiskFills", "2026-11-30T10:00:00Z", HOSTILE, "hive2", is_silenced=True),
+            PageAlarm(
+                "DiskFills", "2026-11-30T10:00:00Z", HOSTILE, "hive2", is_silenced=True, quiet="silenced"
+            ),
         ),
         charts=(
             PageChart(

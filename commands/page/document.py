@@ -42,6 +42,11 @@ _WORDS = (
     ("repository", "the host that keeps images, backups, and the history of runs"),
     ("volume", "a directory on a host in which services keep data"),
     ("network", "lets the services in it reach each other, and nobody else"),
+    ("finding", "something wrong that a look at the hosts has shown just now"),
+    (
+        "alarm",
+        "something wrong that the site has found by itself for a while, and told; often a finding as well",
+    ),
     ("revision", "one version of a service's definition, which it can go back to"),
     ("stale", "made from something that has changed since; the next run makes it anew"),
     ("doit", "the command that builds and looks after the site; what stands after it can be typed as it is"),

@@ -12,15 +12,21 @@ from tasks.page.site_parts import PageDeployment, PageHost, PageService
 
 def verdict(page: PageData) -> tuple[str, bool]:
     """Return how the site is, in one sentence, and whether that is well."""
-    given = [alarm for alarm in page.alarms or () if not alarm.is_silenced]
-    wrong = len(page.problems) + len(given)
+    given = sum(not alarm.is_silenced for alarm in page.alarms or ())
+    # Of one trouble there may be several findings, and an alarm: they are not added up.
+    wrong = [_counted(given, "alarm"), _counted(len(page.problems), "finding")]
     if not page.is_made:
         return "Not built yet, as far as this checkout knows", False
     if not page.can_tell:
         return "No host answers, so nobody can tell how the site is", False
-    if wrong:
-        return f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong", False
+    if any(wrong):
+        return f"Something is wrong: {', '.join(filter(None, wrong))}", False
     return "All is well", True
+
+
+def _counted(number: int, noun: str) -> str:
+    """Return a number of things in words; nothing if there are none."""
+    return f"{number} {noun}{'' if number == 1 else 's'}" if number else ""
 
 
 def wrong_section(page: PageData) -> Markup:

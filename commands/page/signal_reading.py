@@ -25,7 +25,7 @@ def read_alarms(run: Run) -> tuple[tuple[PageAlarm, ...], str]:
             "the alarm that is always given does not arrive, so others would not: does Prometheus run? "
             f"(doit ssh {host} systemctl status prometheus)"
         )
-    return page_alarms(found.given), why
+    return page_alarms(found.given, found.silences), why
 
 
 def read_charts(run: Run) -> tuple[PageChart, ...]:

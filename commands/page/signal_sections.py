@@ -27,10 +27,10 @@ def alarms_section(page: PageData) -> Markup:
 
 def _alarm(alarm: PageAlarm) -> list[str]:
     """Return an alarm's row."""
-    silenced = el("span", " silenced", class_="note") if alarm.is_silenced else None
+    quiet = el("div", alarm.quiet, class_="small") if alarm.quiet else None
     return [
-        joined(alarm.name, silenced),
-        alarm.summary or UNKNOWN,
+        alarm.name,
+        joined(alarm.summary or UNKNOWN, quiet),
         alarm.service or UNKNOWN,
         alarm.host or UNKNOWN,
         moment_of(alarm.since),

@@ -90,6 +90,7 @@ class PageAlarm:
         service: The service that it is about; empty if it is about none.
         command: The command to look with; empty if its rule names none.
         is_silenced: Whether nobody is told of it: somebody or a run silenced it, or another alarm says it.
+        quiet: Why, in words; empty if somebody is told of it.
 
     """
 
@@ -100,6 +101,7 @@ class PageAlarm:
     service: str = ""
     command: str = ""
     is_silenced: bool = False
+    quiet: str = ""
 
 
 @dataclass(frozen=True)

@@ -265,8 +265,16 @@ def test_long_lists_of_what_is_stale_are_behind_a_line(page: PageData) -> None:
 
 
 def test_the_verdict_counts_what_is_wrong_and_what_alarms(page: PageData) -> None:
-    """A silenced alarm is none; nobody can tell where no host answers, and a site that is not made is not well."""
-    assert verdict(page) == (f"{len(page.problems) + 1} things are wrong", False)
+    """Apart, as both may be of the same.
+
+    A silenced alarm is none; nobody can tell where no host answers, and a site that is not made is not well.
+    """
+    assert verdict(page) == (
+        f"Something is wrong: 1 alarm, {len(page.problems)} findings",
+        False,
+    )
+    assert verdict(replace(page, problems=("it",), alarms=())) == ("Something is wrong: 1 finding", False)
+    assert verdict(replace(page, problems=())) == ("Something is wrong: 1 alarm", False)
     assert verdict(replace(page, problems=(), alarms=None)) == ("All is well", True)
     assert verdict(replace(page, can_tell=False))[1] is False
     assert verdict(replace(page, is_made=False)) == ("Not built yet, as far as this checkout knows", False)

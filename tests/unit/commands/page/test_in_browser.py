@@ -234,7 +234,7 @@ def test_a_served_page_renews_itself(browser: Chromium, served: Served) -> None:
     before = browser.value(sections)
     browser.value("document.getElementById('bring-out').focus()")
     served.page = replace(first, problems=("web: is gone",), logs=(), read_at=time.time())
-    wait_until(lambda: "things are wrong" in browser.value("document.title"), "the page to renew itself")
+    wait_until(lambda: "is wrong" in browser.value("document.title"), "the page to renew itself")
 
     assert browser.value(sections) == [name for name in before if name != "logs"]
     assert "web: is gone" in browser.value("document.getElementById('wrong').textContent")
