@@ -10,10 +10,9 @@ import re
 import subprocess
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, NamedTuple, cast
 
 from agent.errors import AgentError
 from agent.logs.limited_pattern import LimitedPattern
@@ -23,8 +22,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _SORT = ("sort", "--stable", "--key=1,1", "--buffer-size=32M", "--temporary-directory=/var/tmp")
 
 
-@dataclass(frozen=True)
-class WantedLines:
+class WantedLines(NamedTuple):
     """Which lines are wanted.
 
     Args:
@@ -112,14 +110,14 @@ def _whole(lines: Iterable[CentralLine]) -> Iterator[CentralLine]:
         line, key = read, (read.host, read.source, read.stream)
         earlier = begun.pop(key, None)
         if earlier is not None and earlier.time == line.time:
-            line = replace(line, text=earlier.text + line.text)
+            line = line._replace(text=earlier.text + line.text)
         elif earlier is not None:
-            yield replace(earlier, goes_on=False)
+            yield earlier._replace(goes_on=False)
         if line.goes_on:
             begun[key] = line
         else:
             yield line
-    yield from (replace(line, goes_on=False) for line in begun.values())
+    yield from (line._replace(goes_on=False) for line in begun.values())
 
 
 def _sorted(lines: Iterable[CentralLine]) -> Iterator[CentralLine]:

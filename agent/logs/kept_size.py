@@ -8,8 +8,8 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _PAUSE = 60.0
 """Seconds between two looks: it takes a call to the kernel for each file."""
@@ -19,8 +19,7 @@ _ROTATED = re.compile(r".+\.log-\d{8}-\d+(\.gz)?")
 """The name of a file that logrotate has renamed (remote/hostsetup/logs.py)."""
 
 
-@dataclass(frozen=True)
-class KeptFile:
+class KeptFile(NamedTuple):
     """A file of logs.
 
     Args:

@@ -5,10 +5,10 @@ The stream of a piece of a line that goes on in the next one has a `+` at its en
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from time import gmtime, strftime
+from typing import NamedTuple
 
 CENTRAL = Path("/var/log")
 KINDS = ("services", "hosts")
@@ -20,8 +20,7 @@ NOTE = "skep"
 _WORD = re.compile(r"[^!-~]")
 
 
-@dataclass(frozen=True)
-class CentralLine:
+class CentralLine(NamedTuple):
     """A line of a central file.
 
     Args:
@@ -49,7 +48,7 @@ class CentralLine:
 def parsed(text: str) -> CentralLine | None:
     """Return a line of a central file; None if it is none, as where a disk was full in its middle."""
     parts = text.split(" ", 4)
-    if len(parts) != len(CentralLine.__dataclass_fields__) - 1 or not parts[0].endswith("Z"):
+    if len(parts) != len(CentralLine._fields) - 1 or not parts[0].endswith("Z"):
         return None
     time, host, source, stream, said = parts
     return CentralLine(time, host, source, stream.removesuffix("+"), said, stream.endswith("+"))

@@ -1,4 +1,4 @@
-"""The words of the agent's wing for logs."""
+"""The words of the agent's wing for logs, but for those of the shipper (agent/logs/ship.py)."""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ from agent.logs.central_files import WantedLines, central_lines
 from agent.logs.kept_size import trim
 from agent.logs.limited_pattern import LimitedPattern
 from agent.logs.lines import CENTRAL, KINDS
-from agent.logs.ship import say, ship
+from agent.logs.ship import say
 
 ROTATION = "/etc/logrotate.d/skep-logs"
 """logrotate's configuration of what is kept."""
@@ -23,7 +23,6 @@ def main(arguments: Sequence[str]) -> int:
     """Do what the words ask for, and return the exit status."""
     parser = argparse.ArgumentParser(prog="agent logs")
     verbs = parser.add_subparsers(required=True)
-    verbs.add_parser("ship").set_defaults(verb=_ship)
     trim = verbs.add_parser("trim")
     trim.set_defaults(verb=_trim)
     trim.add_argument("most", type=int)
@@ -46,12 +45,6 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.write(json.dumps({"error": reason_of(error)}) + "\n")
         return 1
     return 0
-
-
-def _ship(words: argparse.Namespace) -> None:
-    """Send lines until the process is told to end."""
-    del words
-    ship()
 
 
 def _trim(words: argparse.Namespace) -> None:

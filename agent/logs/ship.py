@@ -1,18 +1,18 @@
-"""Sends what containers of services and the journal say to the repository host, and goes on behind what arrived.
+"""`agent logs ship`: send what containers and the journal say to the repository host, and go on behind what arrived.
 
 The engine's files are the queue: a collector that is down holds up nobody but this process. What was confirmed is noted
 once a second, so that a kill makes doubles of what was sent since, and loses nothing.
 """
 
+import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from agent.errors import AgentError, reason_of
 from agent.host.durable_files import read_json, write_json
@@ -42,8 +42,7 @@ class Sender(Protocol):
         """Send messages, and ask while that waits whether to wait on; raises AgentError if they are not confirmed."""
 
 
-@dataclass(frozen=True)
-class ShipConfig:
+class ShipConfig(NamedTuple):
     """What the set-up step wrote.
 
     Args:
@@ -218,6 +217,20 @@ def say(text: str) -> None:
     """Write a sentence to the journal."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Send lines until the process is told to end; return 1 if it can't begin."""
+    if arguments:
+        sys.stderr.write("usage: agent logs ship\n")
+        return 2
+    os.umask(0o077)
+    try:
+        ship()
+    except (AgentError, OSError) as error:
+        say(reason_of(error))
+        return 1
+    return 0
 
 
 def ship() -> None:
