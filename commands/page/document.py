@@ -25,6 +25,7 @@ STYLES, PROGRAMS = ("page.css", "uPlot.min.css"), ("uPlot.iife.min.js", "page.js
 _NAV = (
     ("wrong", "How it is"),
     ("alarms", "Alarms"),
+    ("logs", "Log lines"),
     ("picture", "Picture"),
     ("services", "Services"),
     ("hosts", "Hosts"),
@@ -49,6 +50,7 @@ _WORDS = (
     ),
     ("revision", "one version of a service's definition, which it can go back to"),
     ("stale", "made from something that has changed since; the next run makes it anew"),
+    ("may follow", "made from something stale; whether it is made anew is known when that was"),
     ("doit", "the command that builds and looks after the site; what stands after it can be typed as it is"),
 )
 

@@ -20,6 +20,7 @@ _ROW = 20
 _WIDEST = 1.3
 """How much wider than the least a chip gets where there is room."""
 _LETTER = 7.1
+_SMALL_LETTER = 6.0
 """The width of a letter, on the average."""
 
 
@@ -236,14 +237,15 @@ def _volume(volume: PageVolume, page: PageData, place: tuple[float, float], widt
     low = y + _CHIP_HEIGHT - bend
     body = f"M{x:g} {y + bend:g}V{low:g}A{width / 2:g} {bend} 0 0 0 {x + width:g} {low:g}V{y + bend:g}"
     lid = f"A{width / 2:g} {bend} 0 0 0 {x:g} {y + bend:g}A{width / 2:g} {bend} 0 0 0 {x + width:g} {y + bend:g}"
-    known = [f"{size_words(volume.size)}B" if volume.size is not None else ""]
-    known.append(f"disk {volume.disk:.0%} full" if volume.disk is not None else "")
+    disk = f"disk {volume.disk:.0%} full" if volume.disk is not None else ""
+    known = ", ".join(filter(None, (f"{size_words(volume.size)}B" if volume.size is not None else "", disk)))
+    small = known if len(known) * _SMALL_LETTER <= width - 12 else disk or known
     return el(
         "g",
         el("title", f"volume {volume.name}, mounted by {', '.join(users) or 'no service'}"),
         el("path", class_="box", d=body + lid),
         el("text", _fitted(volume.name, width - 12), class_="name", x=x + 8, y=y + 22),
-        el("text", _fitted(", ".join(filter(None, known)), width - 12, 6), class_="small", x=x + 8, y=y + 34),
+        el("text", _fitted(small, width - 12, _SMALL_LETTER), class_="small", x=x + 8, y=y + 34),
         class_=f"volume {'bad' if volume.problems else 'well'}",
         data_services=" ".join(users),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from commands.operate.status_lines import size_words, span
+from commands.page.anchors import anchors
 from commands.page.markup import Markup, el, joined
 from commands.page.picture import NARROW, WIDE, picture
 from commands.page.pieces import UNKNOWN, faults, moment, moment_of, pending, section, state, table
@@ -36,11 +37,11 @@ def wrong_section(page: PageData) -> Markup:
     if page.run is not None:
         at_work = el(
             "p",
-            f"A change is being made right now by {page.run.who} (",
-            el("code", page.run.command),
-            ", since ",
+            f"{page.run.who} is making a change right now, since ",
             moment_of(page.run.began),
-            "): some of what is below may be on its way.",
+            ": ",
+            el("code", page.run.command),
+            ". Some of what is below may be on its way.",
             class_="note",
         )
     unread = [el("li", f"{each.part}: {each.why}") for each in page.unread]
@@ -50,7 +51,7 @@ def wrong_section(page: PageData) -> Markup:
         "",
         el("p", state(words, is_good=is_good), class_="verdict"),
         at_work,
-        faults(page.problems) if page.problems else None,
+        faults([anchors(page).linked(each) for each in page.problems]) if page.problems else None,
         el("h3", "What could not be read") if unread else None,
         el("ul", *unread) if unread else None,
     )
@@ -102,7 +103,9 @@ def hosts_section(page: PageData) -> Markup:
         "hosts",
         "Hosts",
         "The machines of the site. Load is how many processors are wanted, of those that there are.",
-        table("Hosts", head, rows) if rows else el("p", "There are none."),
+        table("Hosts", head, rows, [f"host-{n}" for n in range(len(rows))])
+        if rows
+        else el("p", "There are none."),
     )
 
 

@@ -3,6 +3,7 @@
 import json
 
 from commands.operate.status_lines import size_words
+from commands.page.anchors import Anchors, anchors
 from commands.page.markup import Markup, el, joined
 from commands.page.pieces import UNKNOWN, moment_of, section, state, table
 from tasks.page.page_data import PageAlarm, PageChart, PageData, PageSeries
@@ -19,20 +20,21 @@ def alarms_section(page: PageData) -> Markup:
     else:
         ordered = sorted(page.alarms, key=lambda alarm: (alarm.is_silenced, alarm.since))
         head = ("Alarm", "What", "Service", "Host", "Since", "Look with")
-        body = table("Alarms", head, [_alarm(each) for each in ordered])
+        body = table("Alarms", head, [_alarm(each, anchors(page)) for each in ordered])
     return section(
         "alarms", "Alarms", "What the site itself has found to be wrong, and told its receivers.", body
     )
 
 
-def _alarm(alarm: PageAlarm) -> list[str]:
-    """Return an alarm's row."""
+def _alarm(alarm: PageAlarm, at: Anchors) -> list[str]:
+    """Return an alarm's row, which leads to the service's log lines around it."""
+    lines = at.link_to_logs(alarm.service)
     quiet = el("div", alarm.quiet, class_="small") if alarm.quiet else None
     return [
         alarm.name,
-        joined(alarm.summary or UNKNOWN, quiet),
-        alarm.service or UNKNOWN,
-        alarm.host or UNKNOWN,
+        joined(alarm.summary or UNKNOWN, ", see its " if lines else None, lines, quiet),
+        at.link(alarm.service) if alarm.service else UNKNOWN,
+        at.link(alarm.host) if alarm.host else UNKNOWN,
         moment_of(alarm.since),
         el("code", alarm.command) if alarm.command else UNKNOWN,
     ]
@@ -125,6 +127,7 @@ def logs_section(page: PageData) -> Markup | None:
                 role="region",
                 aria_label=f"log of {each.service}",
             ),
+            id=anchors(page).logs[each.service],
         )
         for each in page.logs
     ]

@@ -11,9 +11,9 @@
 
   function span(seconds) {
     for (const [size, unit] of [[86400, "d"], [3600, "h"], [60, "min"]]) {
-      if (seconds >= (unit === "min" ? size : 2 * size)) return `${Math.floor(seconds / size)} ${unit}`;
+      if (seconds >= (unit === "min" ? size : 2 * size)) return `${Math.floor(seconds / size)}\u00a0${unit}`;
     }
-    return `${Math.max(0, Math.floor(seconds))} s`;
+    return `${Math.max(0, Math.floor(seconds))}\u00a0s`;
   }
 
   function showAges() {
@@ -21,7 +21,7 @@
     for (const time of document.querySelectorAll("time")) {
       time.dataset.words ||= time.textContent;
       const passed = now - Date.parse(time.dateTime) / 1000;
-      const words = passed < -60 ? time.dataset.words : `${time.dataset.words} (${span(passed)} ago)`;
+      const words = passed < -60 ? time.dataset.words : `${time.dataset.words} (${span(passed)}\u00a0ago)`;
       if (time.textContent !== words) time.textContent = words;
     }
     const read = document.querySelector(".read-at time");
@@ -124,6 +124,8 @@
         (each) => [each.id, [...each.querySelectorAll("details")].map((details) => details.open)]));
       document.title = next.title;
       document.querySelector("header").replaceWith(next.querySelector("header"));
+      const nav = document.querySelector("nav");
+      if (!nav.contains(document.activeElement)) nav.replaceWith(next.querySelector("nav"));
       const sections = [...next.querySelectorAll("main > section")];
       const ids = sections.map((each) => each.id);
       let isNew = false;

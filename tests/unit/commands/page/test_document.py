@@ -280,6 +280,19 @@ def test_the_verdict_counts_what_is_wrong_and_what_alarms(page: PageData) -> Non
     assert verdict(replace(page, is_made=False)) == ("Not built yet, as far as this checkout knows", False)
 
 
+def test_what_is_named_leads_to_its_place(page: PageData) -> None:
+    """Findings to the rows of hosts and services, alarms to these and to the log lines; one of the swarm to none."""
+    problems = (f"{page.hosts[1].name}: does not answer", "swarm: has no leader")
+    text = single_file(replace(page, problems=problems))
+
+    assert f'<a href="#host-1">{page.hosts[1].name}</a>: does not answer' in text
+    assert "swarm: has no leader" in text
+    assert ', see its <a href="#log-0">log lines</a>' in text
+    anchors, ids = {*re.findall(r'href="#([^"]+)"', text)}, re.findall(r' id="([^"]+)"', text)
+    assert anchors <= {*ids}
+    assert len(ids) == len({*ids})
+
+
 def test_no_secret_in_any_part(page: PageData) -> None:
     """Every text of the data is redacted, however deep it lies."""
     lines = replace(page.logs[0], lines=(replace(page.logs[0].lines[0], text="password hunter2"),))

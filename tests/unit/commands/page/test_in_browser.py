@@ -100,6 +100,19 @@ def test_a_page_fits_and_complains_of_nothing(
     assert forms == 1
 
 
+def test_an_alarm_leads_to_its_log_lines(browser: Chromium, pages: dict[str, str]) -> None:
+    """In one step, also by the keyboard; a finding leads to the row of what it is about."""
+    browser.open(pages["dead-host"])
+
+    browser.value("document.querySelector('#alarms a[href^=\"#log-\"]').focus()")
+    browser.press("Enter")
+    wait_until(lambda: browser.value("location.hash") == "#log-0", "the page to be at the log")
+    assert "Traceback" in browser.value("document.querySelector(':target').textContent")
+
+    browser.value("document.querySelector('#wrong a[href=\"#host-1\"]').click()")
+    assert browser.value("document.querySelector(':target th').textContent") == "hive1"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_has_contrast(browser: Chromium, pages: dict[str, str], scheme: str) -> None:
     """In light and dark, the picture's texts as well."""
@@ -135,7 +148,7 @@ def test_an_old_page_says_so(browser: Chromium, pages: dict[str, str]) -> None:
 
     assert browser.value("document.getElementById('age').checkVisibility()") is True
     assert "old" in browser.value("document.getElementById('age').textContent")
-    assert " ago)" in browser.value("document.querySelector('.read-at time').textContent")
+    assert "\u00a0ago)" in browser.value("document.querySelector('.read-at time').textContent")
 
 
 def test_by_keyboard(browser: Chromium, pages: dict[str, str]) -> None:
@@ -234,7 +247,7 @@ def test_a_served_page_renews_itself(browser: Chromium, served: Served) -> None:
     before = browser.value(sections)
     browser.value("document.getElementById('bring-out').focus()")
     served.page = replace(first, problems=("web: is gone",), logs=(), read_at=time.time())
-    wait_until(lambda: "is wrong" in browser.value("document.title"), "the page to renew itself")
+    wait_until(lambda: "finding" in browser.value("document.title"), "the page to renew itself")
 
     assert browser.value(sections) == [name for name in before if name != "logs"]
     assert "web: is gone" in browser.value("document.getElementById('wrong').textContent")
