@@ -9,12 +9,21 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 
 def test_host_paused(site: Example) -> None:
-    """A host that somebody paused runs again, and nothing else is done."""
-    before = site.identity()
+    """A host that somebody paused runs again, and nothing else is done.
+
+    On a busy machine that takes so long that the swarm puts other tasks in the place of those there.
+    """
+    before = lasting(site)
     rig.freeze(site.container("hive2"))
     ran = site.settle()
-    assert set(ran) <= {"build_infra:hive2", "setup_hosts:hive2.swarm"}, ran
-    assert before == site.identity()
+    waited_for = {"deploy_services:powerdns", "deploy_services:proxy"}
+    assert set(ran) <= {"build_infra:hive2", "setup_hosts:hive2.swarm", *waited_for}, ran
+    assert before == lasting(site)
+
+
+def lasting(site: Example) -> list[str]:
+    """Return all that exists but for the tasks that the swarm may have moved by itself: the database's is bound."""
+    return [line for line in site.identity() if " container " not in line or "/pdnsdb" in line]
 
 
 def test_file_changed_by_hand(site: Example) -> None:
