@@ -37,6 +37,8 @@ def backup_figures(config: ObserveConfig, figures: Exposition, now: float, notes
             if job.get(key):
                 figures.add(metric, float(job[key]), service=service.name)
         is_former = period is not None and now - float(job.get("last_try") or 0) > 2 * float(period) + GRACE
+        if (notes / "restore" / f"{service.name}.json").exists():
+            figures.add("skep_service_half_restored", 1, service=service.name)
         if job and not is_former:
             figures.add("skep_backup_failed", int(bool(job.get("error"))), service=service.name)
     for name in _held(config, now, notes):

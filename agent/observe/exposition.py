@@ -55,6 +55,7 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
         "gauge",
         "Whether a backup here pauses or stops the service, or it starts again after that.",
     ),
+    "skep_service_half_restored": ("gauge", "Whether a restoration of the service here has not ended."),
     "skep_backup_upkeep_failed": ("gauge", "Whether a part of the upkeep of all backups failed."),
     "skep_registry_bytes": ("gauge", "Bytes that the registry's images take; read rarely."),
     "skep_registry_free_bytes": ("gauge", "Bytes that are free on the registry's file system."),

@@ -338,6 +338,14 @@ def backup_rules(*, longest: float, tested_every: float | None, saved: tuple[str
             "for an hour",
         ),
         AlarmRule(
+            "HalfRestored",
+            f"max by (service) (skep_service_half_restored and on (host) {FRESH}) == 1",
+            _MINUTE,
+            "A restoration of {{ $labels.service }} has not ended, so that it may stand still.",
+            "doit status",
+            "half restored",
+        ),
+        AlarmRule(
             "BackupOld",
             f"time() - max by (service) (skep_backup_last_success_timestamp_seconds > 0) > {longest:.0f}",
             0,

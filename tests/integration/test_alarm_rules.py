@@ -82,6 +82,7 @@ class Case:
 
 WANTED = 'skep_service_tasks_wanted{host="hive0", service="web"}'
 RUNNING = 'skep_service_tasks_running{host="hive0", service="web"}'
+HALF = 'skep_service_half_restored{host="hive0",service="web"}'
 HELD = 'skep_service_held{host="hive0",service="web"}'
 MISSED = 'skep_observe_failed{host="hive0", part="engine"}'
 FAILED = 'skep_service_task_failures_total{host="hive0", service="web"}'
@@ -650,6 +651,8 @@ CASES = [
         looks("hive0", "0+15x300", "0+15x300") | {HELD: "1x180 stale"},
         "61m",
     ),
+    Case("HalfRestored", "a restoration was killed", MANAGER | {HALF: "1x20"}, "1m", WEB, "half restored"),
+    Case("HalfRestored", "gone on with", MANAGER | {HALF: "1 1 stale"}, "2m"),
     Case("BackupOld", "50 hours old", {GOOD: "3600x1300"}, "51h", WEB, "2d 2h 0m 0s old", 180_240, "4m"),
     Case("BackupOld", "a day old", {GOOD: "3600x1300"}, "25h", step="4m"),
     Case(

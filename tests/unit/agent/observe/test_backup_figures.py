@@ -50,6 +50,7 @@ def figures_of(
     places = {
         "held": "held.json",
         "released": "released.json",
+        "restoring": "restore/web.json",
         "web": "status/web.json",
         "schedule": "schedule.json",
         "upkeep": "repository.json",
@@ -87,6 +88,13 @@ def test_a_service_that_a_backup_holds(tmp_path: Path) -> None:
     assert figures_of(tmp_path, held={"by": 1, "stopped": "gone", "replicas": 1}) == {}
     for ago, figures in ((299.0, held), (301.0, {}), (-1.0, {})):
         assert figures_of(tmp_path, released={"web": 400_000.0 - ago}) == figures
+
+
+def test_a_service_that_is_half_restored(tmp_path: Path) -> None:
+    """As long as the note of that is there: the service may stand still, and the swarm wants no task of it."""
+    assert figures_of(tmp_path, restoring={"id": "aa", "replicas": 1}) == {"service_half_restored": 1.0}
+    (tmp_path / "restore/web.json").unlink()
+    assert figures_of(tmp_path) == {}
 
 
 def test_a_service_that_was_never_saved(tmp_path: Path) -> None:

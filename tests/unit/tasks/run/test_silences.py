@@ -9,7 +9,13 @@ import pytest
 
 from model.alarms.touched import Touched
 from model.keys.record import FactRecord
-from tasks.alarms.silenced import end_silence_of_host, silence_host, silence_what_is_new, silenced_service
+from tasks.alarms.silenced import (
+    end_silence_of_host,
+    silence_host,
+    silence_what_is_new,
+    silenced_host,
+    silenced_service,
+)
 from tasks.hosts.setup_steps import HostSteps, SetupStep
 from tasks.observe.states import HostState
 from tasks.run.silences import PROLONGING, TAIL, RunSilences
@@ -101,6 +107,18 @@ def test_a_host_that_is_taken_down(site: Rig) -> None:
     assert site.seconds == [TAIL] * 3
     end_silence_of_host(run, hive, site.log)
     assert site.lines == []
+
+
+def test_tasks_move_from_host_to_host_in_a_run(site: Rig) -> None:
+    """Those that left a host before are silenced as well: they may be on the next one by now."""
+    run, (first, second) = site.run, site.run.stage.hives[:2]
+    states = {first.short: HostState(services={"web": 1}), second.short: HostState()}
+    run.live_state.host = lambda host: states[host.short]  # type: ignore[method-assign]
+    with silenced_host(run, first, site.log):
+        pass
+    site.host.added.clear()
+    with silenced_host(run, second, site.log):
+        assert {"service": "web"} in site.host.added
 
 
 def test_services_that_are_new_until_each_is_deployed(site: Rig) -> None:
