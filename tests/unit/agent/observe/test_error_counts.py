@@ -106,6 +106,21 @@ def test_a_container_that_came_and_went_between_two_looks(
     assert found.noted()["containers"] == {}
 
 
+def test_a_container_that_goes_before_there_is_time_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is held open from the first look that finds it, though nothing of it is read yet."""
+    monkeypatch.setattr(error_counts, "BUDGET", -1.0)
+    found, log = counts(tmp_path), ContainerLog(tmp_path)
+    log.write(b"ERROR")
+    found.look(HERE, 0.001)
+    assert found.counts == {"web": 0}
+    shutil.rmtree(log.path.parents[1])
+    monkeypatch.setattr(error_counts, "BUDGET", 60.0)
+    found.look({}, 0)
+    assert found.counts == {"web": 1}
+
+
 def test_a_start_that_is_told_late(tmp_path: Path) -> None:
     """A container that is gone by then, or whose service is not watched, is not followed, and its end is nothing."""
     found = counts(tmp_path)
