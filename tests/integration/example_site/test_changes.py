@@ -78,6 +78,7 @@ def test_configuration_of_the_engines(site: Example) -> None:
         downs = sorted(times)
         assert all(back < gone for (_, back), (gone, _) in pairwise(downs)), downs
         site.answers()
+        site.is_whole()
         assert site.run().well().did_nothing
     assert steps == sorted(task for task in site.settle() if task.startswith("setup_hosts:"))
     site.answers()
@@ -106,7 +107,7 @@ def test_whom_a_port_is_open_to(site: Example) -> None:
         assert site.settle() == tasks
         with pytest.raises(OSError, match=r"refused|timed out"):
             queries.http_get(site.proxy(), "/healthz", timeout=2)
-        site.everywhere(HOSTS, f"timeout 5 bash -c 'exec 3<>/dev/tcp/{site.proxy()}/80'")
+        site.everywhere(HOSTS, f"timeout 60 bash -c 'exec 3<>/dev/tcp/{site.proxy()}/80'")
     assert site.settle() == tasks
     site.answers()
 

@@ -108,17 +108,16 @@ def test_logs(site: Example) -> None:
 def test_restart(site: Example) -> None:
     """New tasks take the place of the old ones, and the next run has nothing to do.
 
-    Beside it status takes no lock and waits for none; a log that is followed goes on with the new tasks.
+    A log that is followed goes on with the new tasks.
     """
     with held(site, "logs", "-f", "pair", "lines=1") as follow:
+        assert follow.stdout is not None
+        assert follow.stdout.readline()  # it is there before the new tasks are
         with held(site, "restart", "pair") as restart:
             assert restart.stdout is not None
             assert restart.stdout.readline() == b"pair: its tasks are replaced\n"
-            assert typed(site, "status").returncode in {0, 2}
-            assert restart.poll() is None
             assert restart.wait(rig.PATIENCE) == 0
-        assert follow.stdout is not None
-        read = islice(iter(follow.stdout.readline, b""), 500)
+        read = islice(iter(follow.stdout.readline, b""), 10_000)
         first = next((i for i, line in enumerate(read) if b"| line 1 of " in line), 0)
         assert first > 2, "no line of the new task behind those of the old ones"
         follow.send_signal(signal.SIGINT)
@@ -136,7 +135,9 @@ def test_logs_of_a_host(site: Example) -> None:
     assert (status, len(text.splitlines()), "dockerd" in text) == (0, 5, True)
     mark = f"mark {os.getpid()}"
     site.on("hive1", f"logger -t skeptest {mark}")
-    assert mark in words(typed(site, "logs", "hive1", "since=5m", f"grep={mark}"))[1]
+    rig.wait_until(
+        lambda: mark in words(typed(site, "logs", "hive1", "since=15m", f"grep={mark}"))[1], "its line"
+    )
 
 
 # -- reach in ----------------------------------------------------------------------------------------------------------
@@ -173,8 +174,8 @@ def test_a_signal_reaches_the_command(site: Example) -> None:
         command.stdout.readline()
         command.stdout.close()
         assert command.wait(rig.PATIENCE) == 141
-    left = typed(site, "exec", "pair", "task=1", "--", "sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
-    assert b"echo endless;" not in left.stdout
+    processes = ("exec", "pair", "task=1", "--", "sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
+    rig.wait_until(lambda: b"echo endless;" not in typed(site, *processes).stdout, "the end of the command")
 
 
 def test_a_shell_at_a_terminal(site: Example) -> None:

@@ -112,9 +112,9 @@ vars = { PACKAGES = "systemd-sysv dbus" }
 image = "whole"
 standalone = true
 endpoint_mode = "dnsrr"
-stop_grace_period = "30s"
+stop_grace_period = "120s"
 networks = ["dns"]
-converge_timeout = "90s"
+converge_timeout = "300s"
 [networks.dns]
 """
 
@@ -281,8 +281,7 @@ def _job(site: Example) -> None:
     assert site.on("hive0", done) == "3\n"
     with site.edited('"echo done"', '"echo again"'):
         assert site.settle() == ["deploy_services:once"]
-        logs = site.on("hive0", "docker service logs --raw once 2>/dev/null | sort | uniq -c")
-        assert re.sub(" +", " ", logs).split("\n") == [" 3 again", " 3 done", ""]
+        assert _said(site, "once", 6) == ["again"] * 3 + ["done"] * 3
     with site.edited('"echo done"', '"echo why >&2; exit 3"'):
         failed = site.run()
         assert failed.status == 1
@@ -299,8 +298,21 @@ def _job_everywhere(site: Example) -> None:
         "docker service ps everywhere --format '{{.Node}} {{.CurrentState}}' | cut -d' ' -f1,2 | sort",
     )
     assert states.splitlines() == [f"{node} Complete" for node in nodes]
-    logs = site.on("hive0", "docker service logs --raw everywhere 2>/dev/null | sort")
-    assert logs.splitlines() == ["here"] * len(HIVES)
+    assert _said(site, "everywhere", len(HIVES)) == ["here"] * len(HIVES)
+
+
+def _said(site: Example, service: str, count: int) -> list[str]:
+    """Return the lines that a service's tasks have said, sorted, once there are as many: the engine gathers them."""
+    lines: list[str] = []
+
+    def are_there() -> bool:
+        lines[:] = site.on(
+            "hive0", f"docker service logs --raw {service} 2>/dev/null | sort || :"
+        ).splitlines()
+        return len(lines) >= count
+
+    rig.wait_until(are_there, f"{count} lines of {service}")
+    return lines
 
 
 @pytest.mark.full
@@ -314,7 +326,7 @@ def test_standalone(site: Example) -> None:
             "whole",
             """
             cat /proc/1/comm
-            timeout 60 systemctl is-system-running --wait
+            timeout 300 systemctl is-system-running --wait
             systemd-run --quiet --wait --pipe --collect sed -n 's/.*name=systemd:/unit /p' /proc/self/cgroup
             stat -f -c %T /run /run/lock /tmp
             """,
