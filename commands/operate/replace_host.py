@@ -13,9 +13,10 @@ from commands.shared.console import ConsoleLog
 from commands.shared.current_run import site_run
 from commands.shared.holding import holding, interrupted, wait_for_lock
 from commands.shared.run_again import run_again
+from model.alarms.touched import Touched
 from model.errors import SkepError
 from model.log import Log
-from tasks.alarms.silenced import touched_with_host
+from tasks.alarms.silenced import OF_THE_SWARM, touched_with_host
 from tasks.backup.replaced_volumes import begin_to_come_back, tasks_before
 from tasks.hosts.replaced_host import HostReplacement, end_replacement
 from tasks.names import SWARM
@@ -73,7 +74,7 @@ Exit status: 0 done; 1 something failed, and typing the same again goes on; 2 re
             if replacement.was_taken_down:
                 said(f"{replacement.host.short} was taken down already, by a run that did not end: going on")
                 is_there = True
-                _silence(replacement, said)
+                _silence(replacement, _waiting(replacement), said)
                 if (waiting := replacement.coming_back) is not None and not waiting.has_begun:
                     with holding(run):
                         _begin_to_come_back(replacement, said)
@@ -158,7 +159,7 @@ def _take_down(replacement: HostReplacement, named: Collection[str], log: Log) -
                 sys.stderr.write(f"{host.short}: nothing was changed: {run.secrets.redact(line)}\n")
             return REFUSED, False
         run.history.begin(is_certain=True)
-        _silence(replacement, log)
+        _silence(replacement, touched_with_host(run, host), log)
         has_new_machine = replacement.has_new_machine()
         if host == run.stage.repository:
             # Written down there: later nobody could.
@@ -176,14 +177,22 @@ def _take_down(replacement: HostReplacement, named: Collection[str], log: Log) -
     return DONE_WELL, False
 
 
-def _silence(replacement: HostReplacement, log: Log) -> None:
-    """Have nobody told of the host's alarms, and of those of services that ran there, until this command ends.
+def _silence(replacement: HostReplacement, touched: Touched, log: Log) -> None:
+    """Have nobody told of the alarms of what is touched, until this command ends.
 
     Of the repository host nobody is told without that: Alertmanager goes with it.
     """
     run, host = replacement.run, replacement.host
     if host != run.stage.repository:
-        run.silences.begin_lasting(f"{host.short} is made anew", touched_with_host(run, host), log)
+        run.silences.begin_lasting(f"{host.short} is made anew", touched, log)
+
+
+def _waiting(replacement: HostReplacement) -> Touched:
+    """Return what is touched where the host is taken down already: it, and the services that wait for their data."""
+    waiting, host = replacement.coming_back, replacement.host
+    backups = waiting.backups.values() if waiting is not None else ()
+    services = {service for each in backups for service in each}
+    return Touched(services, {host.short}, OF_THE_SWARM if host.is_hive else ())
 
 
 def _begin_to_come_back(replacement: HostReplacement, log: Log) -> None:

@@ -228,6 +228,8 @@ def test_killed_during_the_run(site: Site, monkeypatch: pytest.MonkeyPatch) -> N
     assert site.made.cloud.log == ["removed hive0"]
     assert output.startswith("hive0 was taken down already, by a run that did not end: going on\n")
     assert replacement_under_way(site.made.run().state) is None
+    assert {"host": "hive0"} in site.held
+    assert site.alarms.held == []
 
 
 def test_a_borrowed_machine_waits_for_its_owner(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
