@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from commands.page.document import single_file
 from commands.page.page_server import PageServer, Readings
 from tasks.page.page_data import PageData
 from tests.chromium import Chromium, program
-from tests.page_sites import DEAD_HOST, DEPLOYING, EMPTY, LARGE, WELL, whole
+from tests.page_sites import DEAD_HOST, DEPLOYING, EMPTY, LARGE, PHASES, WELL, whole
 from tests.rig import wait_until
 
 SITES = {"well": WELL, "dead-host": DEAD_HOST, "deploying": DEPLOYING, "empty": EMPTY, "large": LARGE}
@@ -160,6 +161,26 @@ def test_by_keyboard(browser: Chromium, pages: dict[str, str]) -> None:
     assert browser.value("document.activeElement.getBoundingClientRect().left") >= 0
     browser.value("document.getElementById('bring-out').focus()")
     assert browser.value("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+def test_what_a_screen_reader_hears(browser: Chromium, pages: dict[str, str]) -> None:
+    """Headings with their words alone, none deeper than it may be, a name for each landmark, table and picture."""
+    browser.open(pages["dead-host"])
+    browser.ask("Accessibility.enable")
+    found = [
+        (node["role"]["value"], node.get("name", {}).get("value", ""))
+        for node in browser.ask("Accessibility.getFullAXTree")["nodes"]
+        if not node["ignored"]
+    ]
+    browser.ask("Accessibility.disable")
+
+    headings = {name for role, name in found if role == "heading"}
+    assert headings > {"example", "How it is", "What could not be read", *PHASES, "Words"}
+    levels = browser.value("[...document.querySelectorAll('h1, h2, h3')].map((e) => Number(e.tagName[1]))")
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    named = ("region", "navigation", "table", "image", "combobox", "link")
+    assert [role for role, name in found if role in named and not name.strip()] == []
 
 
 def test_one_service_is_brought_out(browser: Chromium, pages: dict[str, str]) -> None:
