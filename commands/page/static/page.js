@@ -87,6 +87,10 @@
     return step === undefined ? `${day} ${hour}` : step >= 86400 ? day : hour;
   }
 
+  function tellLast(chart) {
+    if (chart.cursor.idx === null || chart.cursor.idx === undefined) chart.setLegend({ idx: chart.data[0].length - 1 }, false);
+  }
+
   function drawCharts() {
     for (const chart of drawn) chart.destroy();
     drawn = [];
@@ -105,8 +109,10 @@
         width: Math.max(200, place.parentElement.clientWidth), height: 180,
         scales: { y: { range: (_, low, high) => [Math.min(0, low), unit === "percent" ? Math.max(1, high) : high > 0 ? 1.1 * high : 1] } },
         axes: [{ ...axis, values: (_, times, _axis, _space, step) => times.map((each) => clock(each, step)) }, { ...axis, size: 56, values: (_, values) => values.map((value) => figure(value, unit)) }],
-        series: [{ label: "at", value: (_, time) => time === null ? "–" : clock(time) }, ...series],
+        series: [{ label: "time", value: (_, time) => time === null ? "–" : clock(time) }, ...series],
         cursor: { drag: { x: false, y: false } },
+        // Where nobody points at a time, the last one is told.
+        hooks: { ready: [tellLast], setCursor: [tellLast] },
       };
       drawn.push(new uPlot(options, data, place));
     }

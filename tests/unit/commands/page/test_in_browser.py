@@ -183,6 +183,27 @@ def test_what_a_screen_reader_hears(browser: Chromium, pages: dict[str, str]) ->
     assert [role for role, name in found if role in named and not name.strip()] == []
 
 
+def test_a_chart_tells_the_last_figures(browser: Chromium, pages: dict[str, str]) -> None:
+    """Where nobody points at a time, and again when the pointer has left."""
+    browser.open(pages["dead-host"])
+    legend = "[...document.querySelector('.u-legend').querySelectorAll('.u-value')].map((e) => e.innerText).slice(1)"
+    last = ["0.4", "0.6", "0.8"]
+
+    def point(away: int) -> None:
+        corner = (
+            "(({{ x, y }}) => [x + {0}, y + {0}])(document.querySelector('.u-over').getBoundingClientRect())"
+        )
+        x, y = browser.value(corner.format(away))
+        browser.ask("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+
+    assert browser.value(legend) == last
+    browser.value("document.getElementById('metrics').scrollIntoView()")
+    point(40)
+    wait_until(lambda: browser.value(legend) != last, "the figures of that time")
+    point(-40)
+    wait_until(lambda: browser.value(legend) == last, "the last figures")
+
+
 def test_one_service_is_brought_out(browser: Chromium, pages: dict[str, str]) -> None:
     """Then chips, volumes, networks and edges of the others are faint; all are plain again afterwards."""
     browser.open(pages["dead-host"])
