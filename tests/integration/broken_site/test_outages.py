@@ -9,7 +9,7 @@ from tests.integration.example_site.example import REPOSITORY, Example
 
 pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(1800)]
 
-BOUNDED = 60.0
+BOUNDED = 180.0
 """Seconds in which a run must have given up a host that does not answer."""
 
 

@@ -17,13 +17,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 SPARE = f'[services.spare]\nreplicas = 3\nentrypoint = ["sleep", "1000000"]{QUICK}[networks.dns]\n'
 
 
-def leader(site: Example, asked: str) -> str:
-    """Return the swarm's leader, as one of its managers has it."""
-    listing = site.on(asked, "docker node ls --format '{{.ManagerStatus}} {{.Hostname}}'")
-    [lead] = [host for host in HIVES if f"Leader p-{host}.{site.name}\n" in listing]
-    return lead
-
-
 def node(site: Example, host: str) -> str:
     """Return a host's node in the swarm, as its engine has it."""
     return site.on(host, "docker info -f '{{.Swarm.NodeID}}'").strip()
@@ -57,7 +50,7 @@ def test_what_is_refused_and_a_frozen_host(site: Example) -> None:
 @pytest.mark.full
 def test_the_dead_leader_killed_at_each_step(site: Example) -> None:
     """The leader is killed, and the command with it at each step: typed again it goes on; in the middle all is told."""
-    lead = leader(site, "hive1")
+    lead = site.leader("hive1")
     old = node(site, lead)
     others = tuple(host for host in HIVES if host != lead)
     subprocess.run(["docker", "kill", site.container(lead)], check=True, capture_output=True)
@@ -162,7 +155,8 @@ def test_rebalance(site: Example) -> None:
 
     with spare_service(site):
         site.on("hive0", f"docker node update --availability drain p-hive2.{site.name}")
-        rig.wait_until(lambda: spread()[2] == 0, "hive2 to be without tasks of it")
+        # All three, before hive2 takes tasks again: one that has no place yet would get it there.
+        rig.wait_until(lambda: spread() in ([2, 1, 0], [1, 2, 0]), "hive2 to be without tasks of it")
         site.on("hive0", f"docker node update --availability active p-hive2.{site.name}")
         site.settle()
         bound = {name: site.everywhere(HIVES, places.format(name)) for name in ("pdnsdb", "proxy")}
