@@ -94,19 +94,6 @@ def test_failures_and_errors_in_logs(watched: OneHost) -> None:
     assert not [name for name, value in figures(watched).items() if "observe_failed" in name and value]
 
 
-def test_a_command_silences_what_it_touches(watched: OneHost) -> None:
-    """All alarms of a service; where one was sent, all but that. They end by themselves, soon after the command."""
-    restarted = watched.run("restart", "quiet").well()
-    assert "silence" not in restarted.text
-    assert re.search(r"quiet .*service quiet is deployed", watched.run("silence").text)
-    # As long as lines of its errors are in the last five minutes, and its own silence has ended.
-    rig.wait_until(lambda: watched.run("alerts").status == 2, "an alarm that is sent", 150)
-    assert "ErrorSeen" in watched.run("alerts").text
-    assert "silence" not in watched.run("scale", "told=0", "until=1h").well().text
-    assert re.search(r"alertname!~\S*ErrorSeen.*service told is deployed", watched.run("silence").text)
-    rig.wait_until(lambda: "service told" not in watched.run("silence").text, "the silence to end", 90)
-
-
 def test_a_service_that_somebody_else_changed(watched: OneHost) -> None:
     """It is told of, shown by `doit why`, and over when a run has put it back; what `doit scale` does is none."""
     drift = 'skep_service_drift{{service="{}"}}'.format
