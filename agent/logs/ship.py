@@ -234,8 +234,16 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def ship() -> None:
-    """Send lines until the process is told to end."""
-    config = ShipConfig(**read_json(CONFIG))
+    """Send lines until the process is told to end.
+
+    Raises:
+        AgentError: The configuration can't be read.
+
+    """
+    try:
+        config = ShipConfig(**read_json(CONFIG))
+    except TypeError as error:
+        raise AgentError(f"{CONFIG} is not there, or not whole; run doit setup_hosts") from error
     files = (Path(config.ca), Path(config.certificate), Path(config.key))
     sender = Relp(config.collector, config.port, *files)
     stopped = threading.Event()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from agent.cli import main
 from agent.container_logs.followed_log import FollowedLog
 from agent.errors import AgentError
 from agent.host.shipping_notes import shipping_notes
@@ -355,3 +356,18 @@ def test_a_message_names_the_file_by_the_service(source: str, name: str) -> None
     line = CentralLine("2026-11-30T12:00:00.000000001Z", "hive0", source, "stdout", "x")
 
     assert message(line, "service").decode().split(" ")[3] == name
+
+
+@pytest.mark.parametrize("content", [None, "{", '{"host": "hive0"}', "[]"])
+def test_a_configuration_that_is_not_there_or_not_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], content: str | None
+) -> None:
+    """It is said, with the way out; words that nobody knows are no reason to begin."""
+    path = tmp_path / "ship.json"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setattr(ship, "CONFIG", path)
+
+    assert main(["logs", "ship"]) == 1
+    assert capsys.readouterr().err == f"{path} is not there, or not whole; run doit setup_hosts\n"
+    assert main(["logs", "ship", "again"]) == 2
