@@ -101,14 +101,18 @@ class ErrorCounts:
         """Count the lines that were not read yet.
 
         Args:
-            containers: Each container that is there, also if it ended, and its service.
+            containers: Each container that is there, also if it ended, and its service, as the engine told last: one
+                that has begun since then is followed as well.
             now: The time, in seconds since 1970: lines before the first look at a service don't count.
 
         Raises:
             AgentError: Lines were lost, or left out, within the last ten minutes; the others are counted even then.
 
         """
-        gone = {identity for identity in self._containers if identity not in containers}
+        # What the engine told may be old; what is to be read of a container ends with its directory.
+        gone = {
+            each for each in self._containers if each not in containers and not (self._root / each).exists()
+        }
         for identity, service in containers.items():
             self._follow(identity, service)
         for identity in self._containers:

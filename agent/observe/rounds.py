@@ -138,8 +138,11 @@ class HostObserver:
         """
         while (left := until - time.monotonic()) > 0:
             stream = self._failures.stream
-            ready = select.select([stream] if stream else [], [], [], left)[0]
-            if ready:
+            # Not `select`, which can't have a file of a number over 1023: logs are held open.
+            poll = select.poll()
+            if stream:
+                poll.register(stream, select.POLLIN)
+            if poll.poll(left * 1000):
                 try:
                     self._failures.take(self._config.services)
                 except AgentError:

@@ -32,6 +32,8 @@ Nice=10
 # It takes a sixth of this; a walk through a big volume takes more, and ends alone if that is too much.
 MemoryMax=64M
 OOMPolicy=continue
+# It has the log of each container open whose lines count.
+LimitNOFILE=16384
 StateDirectory=skep/observe
 StateDirectoryMode=0700
 UMask=0077

@@ -77,7 +77,7 @@ def test_a_container_that_is_gone(tmp_path: Path) -> None:
     log.write(b"one")
     found.look(HERE, 0.001)
     log.write(b"ERROR, the last word")
-    log.path.unlink()
+    shutil.rmtree(log.path.parents[1])
     found.look({}, 0)
     assert found.counts == {"web": 1}
     assert found.noted()["containers"] == {}
@@ -104,6 +104,19 @@ def test_a_container_that_came_and_went_between_two_looks(
     found.look({}, 0)
     assert found.counts == {"web": 3}
     assert found.noted()["containers"] == {}
+
+
+def test_a_container_that_the_engine_has_not_told_yet(tmp_path: Path) -> None:
+    """One that has begun since the engine told last is no removed one: its lines count once."""
+    found = counts(tmp_path)
+    found.look({}, 0.001)
+    log = ContainerLog(tmp_path)
+    found.has_begun("c1", "web", 0.002)
+    log.write(*[b"ERROR"] * 5)
+    found.look({}, 0.003)
+    log.write(b"ERROR")
+    found.look(HERE, 0.004)
+    assert found.counts == {"web": 6}
 
 
 def test_a_container_that_goes_before_there_is_time_for_it(

@@ -1,9 +1,11 @@
 """Looks at a host, whole: an engine on a real socket, a file with figures, counts that are kept."""
 
 import json
+import resource
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -192,6 +194,42 @@ def test_waiting_takes_in_what_happens(looked: Looked) -> None:
     looked.engine.end_events()
     looked.observer.wait(time.monotonic() + 0.3)
     assert looked.look()['skep_service_task_failures_total{service="web"}'] == 1
+
+
+def test_an_engine_that_does_not_answer_after_a_start(
+    looked: Looked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container that has begun since the engine told last is followed on: its lines count once."""
+    errors = 'skep_log_errors_total{service="web"}'
+    looked.look()
+    assert looked.engine.followed.wait(10)
+    log = ContainerLog(looked.directory / "containers", container="c2")
+    log.now = time.time_ns() + 10**9
+    looked.engine.tell(time.time_ns() + 10**9, "start", "c2", "web")
+    wait_until(lambda: _is_open(looked, log.path), "the log to be opened")
+    log.write(b"ERROR")
+    with monkeypatch.context() as while_it_hangs:
+        while_it_hangs.setattr(rounds, "PATIENCE", 0.1)
+        looked.engine.hangs.set()
+        assert "engine" in failed(looked.look())
+        looked.engine.hangs.clear()
+    looked.engine.answers["/containers/json"] = [CONTAINER, {**CONTAINER, "Id": "c2"}]
+    assert looked.look()[errors] == 1
+
+
+def test_a_host_with_a_thousand_logs(looked: Looked) -> None:
+    """What happens is taken in also where the connection to the engine is a file of a high number."""
+    with ExitStack() as logs:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+        logs.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        for _ in range(1024):
+            logs.enter_context(Path("/dev/null").open("rb"))
+        looked.look()
+        assert looked.engine.followed.wait(10)
+        looked.engine.tell(time.time_ns() + 10**9, "die", "c0", "web", exitCode="1")
+        looked.observer.wait(time.monotonic() + 0.3)
+        assert looked.observer._failures.counts == {"web": 1}
 
 
 def test_a_container_that_came_and_went_between_two_looks(looked: Looked) -> None:

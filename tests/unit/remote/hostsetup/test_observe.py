@@ -96,6 +96,14 @@ def test_the_engines_data_is_where_site_toml_has_it(secrets: StageSecrets, tmp_p
     assert config_of(stage, "hive0", secrets, tmp_path).containers == "/srv/docker/containers"
 
 
+def test_it_may_hold_the_logs_of_a_full_hive(secrets: StageSecrets) -> None:
+    """Two files of each container, ended ones as well, and its connections; a process may have 1,024 by default."""
+    step = step_of(stage_of(), "hive0", secrets)
+    assert step is not None
+    [unit] = [file for file in step.files() if file.path == "/etc/skep/observe.unit"]
+    assert "\nLimitNOFILE=16384\n" in str(unit.content)
+
+
 def test_backups(secrets: StageSecrets, tmp_path: Path) -> None:
     """A service with backup_scripts is known for one that is saved, and the schedule of backups is."""
     scripts = [{"name": "db", "backup_command": "dump", "restore_command": "load"}]
