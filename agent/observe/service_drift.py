@@ -11,12 +11,10 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
+from agent.host.service_labels import SPEC, as_before_backup, is_at_work
 from agent.observe.exposition import Exposition
 from agent.observe.observe_config import ObserveConfig
 
-_SPEC_LABEL = "skep.spec"
-_AT_WORK = ("skep.moving", "skep.taken-out.")
-"""Begin the labels of services that skep itself has changed for a while: for a volume's move, a network's renewal."""
 _HASHES = ("_sha2", "_sha256", "hashlib")
 """Modules with SHA-256. The last one loads half of OpenSSL; the first is there from Python 3.12 on."""
 
@@ -38,17 +36,16 @@ def drift_figures(services: Iterable[Mapping[str, Any]], config: ObserveConfig, 
 
 
 def is_changed(spec: Mapping[str, Any]) -> bool:
-    """Return whether somebody else changed a service since skep saw it run.
+    """Return whether somebody else changed a service since skep saw it run. A backup that has stopped it did not.
 
     Args:
         spec: Its specification, as the swarm has it.
 
     """
-    labels = spec.get("Labels") or {}
-    if any(label.startswith(_AT_WORK) for label in labels):
+    if is_at_work(spec):
         return False
-    digest = labels.get(_SPEC_LABEL)
-    return digest is not None and digest != _digest(spec)
+    digest = (spec.get("Labels") or {}).get(SPEC)
+    return digest is not None and digest != _digest(as_before_backup(spec))
 
 
 def _digest(spec: Mapping[str, Any]) -> str:

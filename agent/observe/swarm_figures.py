@@ -9,14 +9,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from agent.errors import AgentError
+from agent.host.service_labels import ONE_OFF, as_before_backup, is_at_work
 from agent.observe.engine_reader import EngineReader, EngineRefusedError
 from agent.observe.exposition import Exposition
 from agent.observe.observe_config import ObserveConfig
 from agent.observe.service_drift import drift_figures
 
-_ONE_OFF_LABEL = "skep.one-off"
-_STOPPED_LABELS = ("skep.moving", "skep.taken-out.")
-"""How the labels begin of a service that a run has stopped, and will start again (model/labels.py)."""
 _NO_LEADER = "does not have a leader"
 _NO_MANAGER = ("not a swarm manager", "not part of a swarm")
 
@@ -74,11 +72,11 @@ def wanted_tasks(
     wanted = {name: each.wanted for name, each in config.services.items() if each.wanted is not None}
     eligible = [node for node in nodes if node["Spec"].get("Availability", "active") == "active"]
     for service in services:
-        spec = service["Spec"]
-        name, mode, labels = str(spec["Name"]), spec["Mode"], spec.get("Labels") or {}
-        if _ONE_OFF_LABEL in labels:
+        spec = as_before_backup(service["Spec"])
+        name, mode = str(spec["Name"]), spec["Mode"]
+        if ONE_OFF in (spec.get("Labels") or {}):
             continue
-        if any(label.startswith(_STOPPED_LABELS) for label in labels):
+        if is_at_work(spec):
             continue  # it wants what site.toml says: the run's silence covers it, and ends if the run went wrong
         if "Replicated" in mode:
             wanted[name] = int(mode["Replicated"].get("Replicas", 1))

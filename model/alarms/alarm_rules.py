@@ -173,7 +173,7 @@ RULES = (
     AlarmRule(
         "ServiceChanged",
         f"max by (service) (last_over_time(skep_service_drift[2m]) and on (host) {FRESH}) == 1"
-        f" unless on (service) ({_WANTED} > 0 and on (service) ({_RUNNING_OR_NONE} == 0))",
+        f" unless on (service) ({_WANTED} > 0 and on (service) ({_RUNNING_OR_NONE} == 0) unless on (service) {_HELD})",
         15 * _MINUTE,
         "{{ $labels.service }} is not as skep deployed it: somebody else changed or removed it.",
         "doit why deploy_services:{{ $labels.service }} --live",

@@ -12,6 +12,7 @@ from model.secrets.secret import Secret
 from model.site import PublishedPort
 from model.site.services import SHARED_MEMORY
 from model.stage import Stage, scalar_text, sysctl_name, sysctl_text
+from model.swarm.backup_stop import as_before_backup
 from remote.images import systemd
 
 MODES = {
@@ -204,7 +205,7 @@ def is_changed_by_others(spec: Json) -> bool:
     """Return whether somebody else changed a service since it was seen to run, when it got a label with its digest.
 
     Without that label it is being deployed. What skep itself does to a service for a while, as it moves a volume or
-    renews a network, has a label of its own.
+    renews a network, has a label of its own; a backup that has stopped it leaves the rest as it was.
 
     Args:
         spec: The specification that the service has in the swarm.
@@ -213,7 +214,7 @@ def is_changed_by_others(spec: Json) -> bool:
     labels = labels_of(spec)
     if any(label.startswith((MOVING_LABEL, DISCONNECTED_LABEL)) for label in labels):
         return False
-    return labels.get(SPEC_LABEL) not in {None, spec_digest(spec)}
+    return labels.get(SPEC_LABEL) not in {None, spec_digest(as_before_backup(spec))}
 
 
 def constraints(service: types.Service, stage: Stage) -> list[str]:

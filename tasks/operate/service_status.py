@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from model.json_types import Json
 from model.labels import MOVING_LABEL, ONE_OFF_LABEL, PINNED_LABEL, REVISION_LABEL, labels_of
 from model.moments import engine_moment
+from model.swarm.backup_stop import as_before_backup, is_stopped_for_backup
 from model.swarm.scaled import scale_words
 from model.swarm.scheduling import meets_constraint
 from model.swarm.scheduling_node import scheduling_node
@@ -104,6 +105,8 @@ def _service(view: SiteView, name: str, found: Json | None) -> ServiceStatus:
         notes.append(f"replicas: {wanted}, in site.toml {defined.replicas}{f': {scaled}' if scaled else ''}")
     if found and defined is not None and not defined.is_job and is_changed_by_others(found["Spec"]):
         notes.append(f"somebody else changed it (doit why {service_task(name)} --live)")
+    if found and is_stopped_for_backup(found["Spec"]):
+        notes.append("is stopped while its files are saved, and goes on then")
     if stopped := moving_words(labels.get(MOVING_LABEL, "")):
         problems.append(stopped)
     update = ((found or {}).get("UpdateStatus") or {}).get("State")
@@ -163,7 +166,7 @@ def _counts(
     if jobs.is_job(found):
         done, wanted = jobs.progress(found, tasks)
         return wanted, done
-    mode = found["Spec"]["Mode"]
+    mode = as_before_backup(found["Spec"])["Mode"]
     if "Replicated" in mode:
         return int(mode["Replicated"].get("Replicas", 1)), running
     return _eligible(view, found), running
@@ -201,8 +204,8 @@ def _service_problems(
         if unhealthy:
             yield sick
         return
-    is_one_off = ONE_OFF_LABEL in labels_of(found)
-    if running < wanted and not is_one_off and not (jobs.is_job(found) and jobs.is_at_work(found, tasks)):
+    is_meant = ONE_OFF_LABEL in labels_of(found) or is_stopped_for_backup(found["Spec"])
+    if running < wanted and not is_meant and not (jobs.is_job(found) and jobs.is_at_work(found, tasks)):
         verb = "ended well" if jobs.is_job(found) else "run"
         yield f"{running} of {wanted} tasks {verb}{_why_fewer(view, tasks)}"
     elsewhere = view.unwanted(name)

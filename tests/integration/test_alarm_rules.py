@@ -273,6 +273,20 @@ CASES = [
     ),
     Case(
         "ServiceChanged",
+        "by hand, before a backup stopped it: it is told all the while",
+        MANAGER | {WANTED: "1x80", RUNNING: "1x40 0x40", DRIFT: "1x80", HELD: "_x40 1x40"},
+        "16m",
+        WEB,
+        "by hand",
+    ),
+    Case(
+        "ServiceChanged",
+        "a backup stops it",
+        MANAGER | {WANTED: "1x80", RUNNING: "0x80", DRIFT: "0x80", HELD: "1x80"},
+        "18m",
+    ),
+    Case(
+        "ServiceChanged",
         "removed: another alarm says it",
         MANAGER | {WANTED: "1x80", RUNNING: "0x80", DRIFT: "1x80"},
         "16m",

@@ -11,6 +11,7 @@ from agent.backup.hive.journal import Journal, paused, released
 from agent.backup.hive.task_container import containers_here, runs_somewhere
 from agent.errors import AgentError
 from agent.host.engine_socket import EngineSocket
+from agent.host.service_labels import BACKUP_STOP
 
 _STOP_PATIENCE = 300.0
 """Seconds that a service's tasks may take to end."""
@@ -68,7 +69,7 @@ def held(
                 for each in content["paused"]:
                     _pause(engine, each)
             else:
-                stop(engine, service)
+                stop(engine, service, for_backup=True)
             yield
             _must_hold(_is_held(engine, content), service)
         finally:
@@ -190,15 +191,20 @@ def version_of(engine: EngineSocket, service: str) -> int:
     return int(engine.ask("GET", f"/services/{service}")["Version"]["Index"])
 
 
-def stop(engine: EngineSocket, service: str) -> None:
+def stop(engine: EngineSocket, service: str, *, for_backup: bool = False) -> None:
     """Have a service run no task, and wait until the last one ended.
+
+    Args:
+        engine: The engine.
+        service: The service.
+        for_backup: Whether it gets a label by which others see that it goes on as it was when its files are saved.
 
     Raises:
         AgentError: The swarm refuses, or a task does not end.
 
     """
     ends = time.monotonic() + _STOP_PATIENCE
-    _scale(engine, service, 0, ends)
+    _scale(engine, service, 0, ends, for_backup=for_backup)
     while _has_tasks(engine, service):
         if time.monotonic() > ends:
             raise AgentError(f"service {service}: its tasks did not end within {_STOP_PATIENCE:.0f} s")
@@ -216,16 +222,23 @@ def start(engine: EngineSocket, service: str, replicas: int) -> None:
 
 
 def _scale(
-    engine: EngineSocket, service: str, replicas: int, ends: float, *, only_from: int | None = None
+    engine: EngineSocket,
+    service: str,
+    replicas: int,
+    ends: float,
+    *,
+    only_from: int | None = None,
+    for_backup: bool = False,
 ) -> None:
-    """Have the swarm want so many tasks of a service, if it is there.
+    """Have the swarm want so many tasks of a service, if it is there, with or without the label of a backup.
 
     Args:
         engine: The engine.
         service: The service.
         replicas: The number of its tasks.
         ends: Until when that is tried again if somebody else changes the service.
-        only_from: The number that it must have; whatever it has by default.
+        only_from: The number that it must have, or it keeps its own; whatever it has by default.
+        for_backup: Whether it gets that label, with the number that it has now.
 
     Raises:
         AgentError: The swarm refuses.
@@ -238,9 +251,15 @@ def _scale(
         spec: dict[str, Any] = found["Spec"]
         # Somebody may have deployed it as one that runs on each hive.
         mode = spec["Mode"].get("Replicated") or {}
-        if mode.get("Replicas") == replicas or only_from not in (None, mode.get("Replicas")):
+        has = mode.get("Replicas")
+        had_label = (spec.get("Labels") or {}).pop(BACKUP_STOP, None) is not None
+        is_as_wanted = has == replicas or only_from not in (None, has)
+        if is_as_wanted and (for_backup or not had_label):
             return
-        mode["Replicas"] = replicas
+        if not is_as_wanted:
+            mode["Replicas"] = replicas
+            if for_backup:
+                spec["Labels"] = {**(spec.get("Labels") or {}), BACKUP_STOP: str(has)}
         try:
             engine.ask(
                 "POST", f"/services/{found['ID']}/update", body=spec, version=found["Version"]["Index"]

@@ -11,7 +11,7 @@ from agent.observe.exposition import Exposition
 from agent.observe.observe_config import ObserveConfig, ObservedService
 from agent.observe.rounds import running_tasks
 from agent.observe.swarm_figures import swarm_figures, wanted_tasks
-from model.labels import DISCONNECTED_LABEL, MOVING_LABEL, ONE_OFF_LABEL, SERVICE_LABEL
+from model.labels import BACKUP_STOP_LABEL, DISCONNECTED_LABEL, MOVING_LABEL, ONE_OFF_LABEL, SERVICE_LABEL
 from model.site_file.load import load, select
 from model.stage import Stage
 from tasks.operate.service_status import service_statuses
@@ -154,6 +154,12 @@ def test_a_service_that_a_run_has_stopped(stage: Stage, label: str) -> None:
     """It wants what site.toml says: where the run went wrong that is told, as soon as its silence has ended."""
     stopped = service("web", {"Replicated": {"Replicas": 0}}, **{label: "{}"})
     assert wanted_tasks([stopped], NODES[0], config(stage)) == {"web": 3, "each": 3}
+
+
+def test_a_service_that_a_backup_has_stopped(stage: Stage) -> None:
+    """It wants what it had: if its hive dies meanwhile, it is told that it does not run."""
+    stopped = service("web", {"Replicated": {"Replicas": 0}}, **{BACKUP_STOP_LABEL: "5"})
+    assert wanted_tasks([stopped], NODES[0], config(stage)) == {"web": 5, "each": 3}
 
 
 def test_jobs_and_one_off_tasks_want_nothing(stage: Stage) -> None:

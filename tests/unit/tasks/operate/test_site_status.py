@@ -8,10 +8,19 @@ from typing import Any
 import pytest
 
 from model.json_types import Json
-from model.labels import ONE_OFF_LABEL, PINNED_LABEL, REVISION_LABEL, SERVICE_LABEL, SPEC_LABEL, TASK_ID_LABEL
+from model.labels import (
+    BACKUP_STOP_LABEL,
+    ONE_OFF_LABEL,
+    PINNED_LABEL,
+    REVISION_LABEL,
+    SERVICE_LABEL,
+    SPEC_LABEL,
+    TASK_ID_LABEL,
+)
 from model.site_file.load import load, select
 from model.stage import Stage
 from model.swarm.scaled import scale_labels
+from remote.swarm.spec import spec_digest
 from tasks.operate.host_reading import FileSystem, HostReading, VolumeFill
 from tasks.operate.service_tasks import service_tasks
 from tasks.operate.site_reading import EngineReading, SiteReading, SwarmReading
@@ -406,6 +415,18 @@ def test_a_service_that_somebody_else_changed(stage: Stage) -> None:
         ("somebody else changed it (doit why deploy_services:web --live)",),
         (),
     ]
+
+
+def test_a_service_that_a_backup_has_stopped(stage: Stage) -> None:
+    """It is said why no task runs, which is no fault, and not that somebody else changed it."""
+    before = service("web", {"Replicated": {"Replicas": 2}})["Spec"]
+    labels = {SPEC_LABEL: spec_digest(before), BACKUP_STOP_LABEL: "2"}
+    reading = changed(well(), services={"web": service("web", {"Replicated": {"Replicas": 0}}, **labels)})
+    status = status_of(stage, replace(reading, engines={}))
+    web = status.services[0]
+
+    assert (web.wanted, web.running, web.problems) == (2, 0, ())
+    assert web.notes == ("is stopped while its files are saved, and goes on then",)
 
 
 def test_an_update_that_went_wrong(stage: Stage) -> None:

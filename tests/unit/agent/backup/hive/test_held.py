@@ -13,6 +13,7 @@ from agent.backup.hive.held import held, let_go
 from agent.backup.hive.journal import Journal, released
 from agent.errors import AgentError
 from agent.host.engine_socket import EngineSocket
+from model.labels import BACKUP_STOP_LABEL
 from tests.rig import wait_until
 
 
@@ -36,6 +37,7 @@ class Engine(EngineSocket):
         self.refused, self.stuck, self.busy = refused, stuck, busy
         self.asleep: set[str] = set()
         self.tasks, self.replicas = [task("c1"), task("c9", node="elsewhere")], 2
+        self.labels: dict[str, str] | None = {"skep.spec": "digest"}
 
     @property
     def paused(self) -> bool:
@@ -52,10 +54,15 @@ class Engine(EngineSocket):
         elif path.startswith("/containers/"):
             answer = self.container(method, *path.split("/")[2:])
         elif path.endswith("/update"):
-            self.replicas = options["body"]["Mode"]["Replicated"]["Replicas"]
+            spec = options["body"]
+            self.replicas, self.labels = spec["Mode"]["Replicated"]["Replicas"], spec.get("Labels")
         elif path.startswith("/services/"):
             mode = {"Replicated": {"Replicas": self.replicas}}
-            answer = {"ID": "s1", "Version": {"Index": 7}, "Spec": {"Mode": mode}}
+            answer = {
+                "ID": "s1",
+                "Version": {"Index": 7},
+                "Spec": {"Mode": mode, "Labels": self.labels and {**self.labels}},
+            }
         elif path == "/tasks":
             answer = self.tasks if self.replicas else []
         else:
@@ -195,6 +202,20 @@ def test_deployed_while_it_was_stopped(tmp_path: Path) -> None:
     with pytest.raises(AgentError, match="deployed"), held(engine, "web", "c1", "stop", note):
         engine.replicas = 5
     assert (engine.replicas, note.read()) == (5, None)
+
+
+@pytest.mark.parametrize("labels", [{"skep.spec": "digest"}, None])
+def test_others_see_that_a_backup_has_stopped_it(tmp_path: Path, labels: dict[str, str] | None) -> None:
+    """By a label with the number of tasks that it has again after it; what somebody deployed meanwhile has none."""
+    engine, note = Engine(), Journal(tmp_path / "held.json")
+    engine.labels = labels
+    with held(engine, "web", "c1", "stop", note):
+        assert engine.replicas == 0
+        assert engine.labels == {**(labels or {}), BACKUP_STOP_LABEL: "2"}
+    assert (engine.replicas, engine.labels or {}) == (2, labels or {})
+    with pytest.raises(AgentError, match="deployed"), held(engine, "web", "c1", "stop", note):
+        engine.replicas = 5
+    assert (engine.replicas, engine.labels or {}) == (5, labels or {})
 
 
 class FileEngine(Engine):

@@ -1,0 +1,30 @@
+"""Labels by which skep tells, of a service in the swarm, what was done to it (model/labels.py). Pure."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+SPEC = "skep.spec"
+"""The digest of the specification with which skep saw it run."""
+ONE_OFF = "skep.one-off"
+"""It was made for one task."""
+AT_WORK = ("skep.moving", "skep.taken-out.")
+"""Begin the labels of services that a run has changed for a while, and stopped: for a volume's move, a network's
+renewal."""
+BACKUP_STOP = "skep.stopped-for-backup"
+"""It is stopped while its files are saved: the number of tasks that it has again after that."""
+
+
+def is_at_work(spec: Mapping[str, Any]) -> bool:
+    """Return whether a run has changed a service for a while."""
+    return any(label.startswith(AT_WORK) for label in spec.get("Labels") or {})
+
+
+def as_before_backup(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a service's specification, with its own number of tasks if a backup has stopped it."""
+    number = str((spec.get("Labels") or {}).get(BACKUP_STOP, ""))
+    if not number.isdecimal() or (spec["Mode"].get("Replicated") or {}).get("Replicas") != 0:
+        return spec
+    before: dict[str, Any] = copy.deepcopy({**spec})
+    before["Mode"]["Replicated"]["Replicas"] = int(number)
+    return before
