@@ -1,6 +1,9 @@
 """Keeps the logs that are kept below a size: the oldest files that nobody writes to any more go before their time.
 
-A process of the shipper's looks at their size, and has a unit of its own remove what is too much, as that may do more.
+A file goes whole, with all its lines. So one that is written to is begun anew when it has a small share of the size,
+however much there is in all: what goes is never more than that share, and is the oldest.
+
+A process of the shipper's looks at their size, and has a unit of its own do what is due, as that may do more.
 """
 
 import os
@@ -9,7 +12,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 _PAUSE = 60.0
 """Seconds between two looks: it takes a call to the kernel for each file."""
@@ -25,12 +28,14 @@ class KeptFile(NamedTuple):
     Args:
         path: Where it is.
         size: The bytes that it takes on its disk.
+        length: The bytes that it has: logrotate goes by them.
         written: When its last line was written, in seconds since 1970.
 
     """
 
     path: Path
     size: int
+    length: int
     written: float
 
     @property
@@ -39,22 +44,30 @@ class KeptFile(NamedTuple):
         return _ROTATED.fullmatch(self.path.name) is not None
 
 
+class Rotation(Protocol):
+    """Has files that are written to begun anew."""
+
+    def __call__(self, *, is_all: bool) -> None:
+        """Begin all of them anew, or those that have more than their share."""
+
+
 class KeptSize:
     """Watches the size of what is kept.
 
     Args:
         directories: Where it is.
         most: The bytes that it may take.
-        unit: The unit that removes what is more.
+        share: The bytes that a file may have that is written to.
+        unit: The unit that begins files anew, and removes what is more.
 
     """
 
-    def __init__(self, directories: Iterable[Path], most: int, unit: str) -> None:
-        self._directories, self._most, self._unit = tuple(directories), most, unit
+    def __init__(self, directories: Iterable[Path], most: int, share: int, unit: str) -> None:
+        self._directories, self._most, self._share, self._unit = tuple(directories), most, share, unit
         self._due = 0.0
 
     def look(self) -> None:
-        """Have the unit begin, if that is due and there is too much; one that is at work goes on.
+        """Have the unit begin, if a look is due and finds too much of all or of one file; one that is at work goes on.
 
         Raises:
             OSError: systemd can't be asked.
@@ -64,7 +77,8 @@ class KeptSize:
         if time.monotonic() < self._due:
             return
         self._due = time.monotonic() + _PAUSE
-        if _total(kept_files(self._directories)) > self._most:
+        files = kept_files(self._directories)
+        if _total(files) > self._most or _has_large(files, self._share):
             subprocess.run(
                 ["systemctl", "start", "--no-block", self._unit],
                 check=True,
@@ -74,16 +88,17 @@ class KeptSize:
 
 
 def trim(
-    directories: Iterable[Path], most: int, rotate: Callable[[], None], say: Callable[[str], None]
+    directories: Iterable[Path], most: int, share: int, rotate: Rotation, say: Callable[[str], None]
 ) -> None:
-    """Remove files, the oldest first, until what is left takes no more than it may.
+    """Have large files begun anew, and remove files, the oldest first, until what is left takes no more than it may.
 
-    Files that are written to stay. Where they take more than half of it, they are rotated before.
+    Files that are written to stay. Where they take more than half of it, all are begun anew before.
 
     Args:
         directories: Where they are.
         most: The bytes that they may take.
-        rotate: Has all files that are written to begun anew.
+        share: The bytes that a file may have that is written to.
+        rotate: Has files begun anew.
         say: Takes a sentence for each file that is removed.
 
     Raises:
@@ -92,10 +107,9 @@ def trim(
     """
     directories = tuple(directories)
     files = kept_files(directories)
-    if _total(files) <= most:
-        return
-    if _total(each for each in files if not each.is_rotated) > most // 2:
-        rotate()
+    is_much = _total(files) > most and _total(each for each in files if not each.is_rotated) > most // 2
+    if is_much or _has_large(files, share):
+        rotate(is_all=is_much)
         files = kept_files(directories)
     total = _total(files)
     for file in sorted((each for each in files if each.is_rotated), key=lambda each: each.written):
@@ -123,9 +137,14 @@ def _files(directories: Iterable[Path]) -> Iterator[KeptFile]:
             except FileNotFoundError:
                 continue
             if entry.is_file(follow_symlinks=False):
-                yield KeptFile(Path(entry.path), found.st_blocks * _BLOCK, found.st_mtime)
+                yield KeptFile(Path(entry.path), found.st_blocks * _BLOCK, found.st_size, found.st_mtime)
 
 
 def _total(files: Iterable[KeptFile]) -> int:
     """Return the bytes that files take."""
     return sum(file.size for file in files)
+
+
+def _has_large(files: Iterable[KeptFile], share: int) -> bool:
+    """Return whether a file that is written to has more than its share."""
+    return any(file.length > share and not file.is_rotated for file in files)

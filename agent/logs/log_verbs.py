@@ -23,9 +23,10 @@ def main(arguments: Sequence[str]) -> int:
     """Do what the words ask for, and return the exit status."""
     parser = argparse.ArgumentParser(prog="agent logs")
     verbs = parser.add_subparsers(required=True)
-    trim = verbs.add_parser("trim")
-    trim.set_defaults(verb=_trim)
-    trim.add_argument("most", type=int)
+    trimming = verbs.add_parser("trim")
+    trimming.set_defaults(verb=_trim)
+    trimming.add_argument("most", type=int)
+    trimming.add_argument("share", type=int)
     read = verbs.add_parser("read")
     read.set_defaults(verb=_read)
     read.add_argument("kind", choices=KINDS)
@@ -48,14 +49,15 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _trim(words: argparse.Namespace) -> None:
-    """Remove the oldest files of what is kept, until they take so many bytes at most."""
+    """Begin large files of what is kept anew, and remove the oldest, until all take so many bytes at most."""
 
-    def rotate() -> None:
-        done = subprocess.run(["logrotate", "--force", ROTATION], check=False)
+    def rotate(*, is_all: bool) -> None:
+        command = ["logrotate", *(["--force"] if is_all else []), ROTATION]
+        done = subprocess.run(command, check=False)
         if done.returncode:
-            raise AgentError(f"logrotate --force {ROTATION} ended with {done.returncode}")
+            raise AgentError(f"{' '.join(command)} ended with {done.returncode}")
 
-    trim([CENTRAL / kind for kind in KINDS], words.most, rotate, say)
+    trim([CENTRAL / kind for kind in KINDS], words.most, words.share, rotate, say)
 
 
 def _read(words: argparse.Namespace) -> None:

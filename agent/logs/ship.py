@@ -57,7 +57,8 @@ class ShipConfig(NamedTuple):
         unit: The collector's unit.
         least: Bytes that the disk of the collector's files keeps free.
         most: Bytes that these files may take.
-        trimming: The unit that removes what is more.
+        share: Bytes that one of them may have that is written to.
+        trimming: The unit that sees to both.
 
     """
 
@@ -72,6 +73,7 @@ class ShipConfig(NamedTuple):
     unit: str = ""
     least: int = 0
     most: int = 0
+    share: int = 0
     trimming: str = ""
 
 
@@ -253,7 +255,7 @@ def ship() -> None:
     if config.writes:
         mark = STATE.with_name("collector-is-stopped")
         room = CollectorRoom(config.unit, Path(config.writes), config.least, mark, say)
-        kept = KeptSize([CENTRAL / kind for kind in KINDS], config.most, config.trimming)
+        kept = KeptSize([CENTRAL / kind for kind in KINDS], config.most, config.share, config.trimming)
         watch(config.writes, room.look, say, stopped)
         watch("the size of what is kept", kept.look, say, stopped)
     Shipper(config, sender, STATE, stopped, room).run()

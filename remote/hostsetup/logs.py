@@ -24,6 +24,8 @@ _CA = "/etc/skep/ca.crt"
 _SHIPPER, _COLLECTOR = "/etc/skep/logs", "/etc/skep/logs-collector"
 _LARGEST = "600k"
 """What a message may have: a line of `LARGEST_TEXT` characters (agent/logs/lines.py) of four bytes, and its head."""
+_SHARES = 20
+"""A file that is written to is begun anew when it has more than one of so many shares of `max_size`."""
 LEAST_ROOM = 2 << 30
 """Bytes that the disk of the collector's files keeps free: twice what the registry, which may be on it, wants."""
 
@@ -87,9 +89,11 @@ WantedBy=multi-user.target
 """
 
 _ROTATION = """\
-# Made by skep: a file a day. What logrotate no longer sees, as of a service that is gone, is removed as well.
+# Made by skep: a file a day, or for a share of `max_size`: skep-logs-trim has logrotate look when one has that.
+# What logrotate no longer sees, as of a service that is gone, is removed as well.
 /var/log/services/*.log /var/log/hosts/*.log {{
     daily
+    maxsize {share}
     rotate 100000
     maxage {days}
     dateext
@@ -109,14 +113,15 @@ _ROTATION = """\
 """
 
 _TRIM_UNIT = """\
-# Made by skep: removes the oldest files where logs take more than `max_size` of site.toml. The shipper starts it.
+# Made by skep: begins large files anew, and removes the oldest where all take more than `max_size` of site.toml.
+# The shipper starts it.
 [Unit]
 Description=skep's limit of the logs that are kept
 After=skep-logs-data.service
 
 [Service]
 Type=oneshot
-ExecStart=/usr/bin/python3 -I {agent} logs trim {most}
+ExecStart=/usr/bin/python3 -I {agent} logs trim {most} {share}
 Nice=10
 NoNewPrivileges=yes
 PrivateTmp=yes
@@ -201,14 +206,15 @@ def _collector_step(stage: Stage, host: Host, secrets: StageSecrets, logs: Logs)
     """Return the step that has the repository host take and keep what hosts send."""
     names, addresses = [host.name, host.short], [host.address]
     peers = [each.name for each in stage.hosts]
+    share = logs.max_size // _SHARES
     public = [
         HostFile(f"{_COLLECTOR}/rsyslog.conf", collector_conf(peers, _COLLECTOR, _CA, LOGS_PORT), 0o640),
         HostFile(
             "/etc/skep/logs-collector.unit",
             _COLLECTOR_UNIT.format(files=_COLLECTOR, least=LEAST_ROOM, megabytes=LEAST_ROOM >> 20),
         ),
-        HostFile("/etc/skep/logs-collector.rotation", _ROTATION.format(days=logs.days)),
-        HostFile("/etc/skep/logs-trim.unit", _TRIM_UNIT.format(agent=AGENT, most=logs.max_size)),
+        HostFile("/etc/skep/logs-collector.rotation", _ROTATION.format(days=logs.days, share=share)),
+        HostFile("/etc/skep/logs-trim.unit", _TRIM_UNIT.format(agent=AGENT, most=logs.max_size, share=share)),
         HostFile("/etc/skep/logs-collector.name", f"{host.name}:{LOGS_PORT}\n"),
     ]
 
@@ -257,7 +263,8 @@ def _shipper_step(stage: Stage, host: Host, secrets: StageSecrets, logs: Logs) -
     }
     if host.is_repository:
         config |= {"writes": "/var/log/services", "unit": "skep-logs-collector.service", "least": LEAST_ROOM}
-        config |= {"most": logs.max_size, "trimming": "skep-logs-trim.service"}
+        config |= {"most": logs.max_size, "share": logs.max_size // _SHARES}
+        config["trimming"] = "skep-logs-trim.service"
     public = [
         HostFile(f"{_SHIPPER}/ship.json", json.dumps(config, indent=1) + "\n"),
         HostFile("/etc/skep/logs-shipper.unit", _SHIPPER_UNIT),

@@ -99,7 +99,7 @@ systemctl restart skep-logs-shipper
 
 
 def test_the_oldest_files_go_where_there_is_too_much(talker: OneHost) -> None:
-    """What is written to is rotated first, as it is more than half; what may stay is read on, and new lines come."""
+    """What is written to is rotated first, as it is large; what may stay is read on, and new lines come."""
     talker.on_host(_TOO_MUCH)
 
     def files() -> str:

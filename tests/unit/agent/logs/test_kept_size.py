@@ -1,6 +1,7 @@
 """The size of the logs that are kept: what goes before its time, and what stays."""
 
 import os
+import random
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -36,16 +37,35 @@ class Kept:
         os.utime(path, (written, written))
         return path
 
-    def rotate(self) -> None:
-        """Do as logrotate does."""
-        self.rotations += 1
-        for path in [each for directory in self.directories for each in directory.glob("*.log")]:
-            path.rename(path.with_name(f"{path.name}-20261130-{self.rotations}"))
-            path.touch()
+    def say(self, name: str, blocks: int, minute: int) -> None:
+        """Write so many blocks more to a service's file, each with the minute."""
+        path = self.directories[0] / f"{name}.log"
+        with path.open("ab") as file:
+            file.write(f"{minute:0{KILO}}".encode() * blocks)
+        os.utime(path, (minute, minute))
 
-    def trim(self, blocks: int) -> set[str]:
-        """Keep so many blocks; return the names of the files that have any."""
-        trim(self.directories, KILO * blocks, self.rotate, self.said.append)
+    def minutes(self, name: str) -> list[int]:
+        """Return the minutes whose blocks of a service are kept, in order."""
+        files = sorted(self.directories[0].glob(f"{name}.log-*"))
+        text = b"".join(path.read_bytes() for path in [*files, self.directories[0] / f"{name}.log"])
+        return [int(text[start : start + KILO]) for start in range(0, len(text), KILO)]
+
+    def total(self) -> int:
+        """Return the blocks that are kept."""
+        return sum(each.size for each in kept_files(self.directories)) // KILO
+
+    def trim(self, blocks: int, share: int = 1000) -> set[str]:
+        """Keep so many blocks, and so many in a file that is written to; return the names of files that have any."""
+
+        def rotate(*, is_all: bool) -> None:
+            """Do as logrotate does."""
+            self.rotations += 1
+            for file in kept_files(self.directories):
+                if not file.is_rotated and file.length > (0 if is_all else KILO * share):
+                    file.path.rename(f"{file.path}-20261130-{self.rotations:04}")
+                    file.path.touch()
+
+        trim(self.directories, KILO * blocks, KILO * share, rotate, self.said.append)
         return {each.path.name for each in kept_files(self.directories) if each.size}
 
 
@@ -80,34 +100,68 @@ def test_what_is_written_to_stays(kept: Kept) -> None:
     assert kept.trim(10) == {"web.log", "a.log-20261128-1.log"}
 
 
-def test_a_service_that_says_more_in_a_day_than_there_may_be(kept: Kept) -> None:
-    """Its file is begun anew, and what was before goes when it is the oldest."""
+def test_small_files_that_take_too_much_together(kept: Kept) -> None:
+    """All are begun anew, and the one whose last line is the oldest goes."""
     kept.write("db.log-20261129-1.gz", 1, 50)
-    kept.write("chatty.log", 9, 100)
+    for name, written in (("a", 300), ("b", 200), ("c", 100)):
+        kept.write(f"{name}.log", 3, written)
 
-    assert kept.trim(10) == {"chatty.log", "db.log-20261129-1.gz"}
-    kept.write("chatty.log", 10, 100)
-    assert kept.trim(10) == {"chatty.log-20261130-1"}
-    kept.write("chatty.log", 6, 200)
-    assert kept.trim(10) == {"chatty.log-20261130-2"}
+    assert kept.trim(10, 3) == {"a.log", "b.log", "c.log", "db.log-20261129-1.gz"}
+    kept.write("a.log", 4, 400)
+    assert kept.trim(10, 4) == {"a.log-20261130-0001", "b.log-20261130-0001", "c.log-20261130-0001"}
+    kept.write("a.log", 3, 500)
+    assert kept.trim(10, 4) == {"a.log", "a.log-20261130-0001", "b.log-20261130-0001"}
+
+
+def test_a_large_file_is_begun_anew(kept: Kept) -> None:
+    """Alone, and long before all take too much."""
+    kept.write("chatty.log", 6)
+    kept.write("web.log", 5)
+
+    assert kept.trim(100, 5) == {"chatty.log-20261130-0001", "web.log"}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_goes_is_the_oldest_and_little(kept: Kept, seed: int) -> None:
+    """Whatever services say in a minute, once there is too much a look leaves most of it, and no gap in a service's."""
+    dice, most, share, said_most = random.Random(seed), 100, 5, 4  # noqa: S311 - a history, not a secret
+    names = ("chatty", "web", "db", "cron")
+    for minute in range(1, 80):
+        kept.say("chatty", dice.randint(1, said_most), minute)
+        for name in names[1:]:
+            if dice.random() < 0.1:
+                kept.say(name, dice.randint(1, said_most), minute)
+        before = {
+            name: kept.minutes(name) for name in names if (kept.directories[0] / f"{name}.log").exists()
+        }
+        removals = len(kept.said)
+        kept.trim(most, share)
+
+        assert kept.total() <= most
+        if len(kept.said) > removals:
+            assert kept.total() > most - share - said_most
+        for name, minutes in before.items():
+            left = kept.minutes(name)
+            assert left == minutes[len(minutes) - len(left) :]
+    assert kept.said
 
 
 def test_the_unit_is_started_where_there_is_too_much(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is looked for once a minute."""
+    """Of all, or of one that is written to. It is looked for once a minute."""
     orders: list[list[str]] = []
 
     def run(words: list[str], **_options: Any) -> None:
         orders.append(words)
 
     monkeypatch.setattr(subprocess, "run", run)
-    path, size = kept.write("web.log", 3), KeptSize(kept.directories, 2 * KILO, "trim.service")
+    path, size = kept.write("web.log", 3), KeptSize(kept.directories, 2 * KILO, 2 * KILO, "trim.service")
     size.look()
     size.look()
     assert orders == [["systemctl", "start", "--no-block", "trim.service"]]
 
     monkeypatch.setattr(kept_size, "_PAUSE", 0.0)
     path.unlink()
-    fitting = KeptSize(kept.directories, 2 * KILO, "trim.service")
+    fitting = KeptSize(kept.directories, 2 * KILO, 2 * KILO, "trim.service")
     fitting.look()
     kept.write("web.log", 2)
     fitting.look()
@@ -115,6 +169,11 @@ def test_the_unit_is_started_where_there_is_too_much(kept: Kept, monkeypatch: py
     kept.write("web.log", 3)
     fitting.look()
     assert len(orders) == 2
+
+    KeptSize(kept.directories, 9 * KILO, 3 * KILO, "trim.service").look()
+    assert len(orders) == 2
+    KeptSize(kept.directories, 9 * KILO, 2 * KILO, "trim.service").look()
+    assert len(orders) == 3
 
 
 @pytest.mark.parametrize(
@@ -129,4 +188,4 @@ def test_the_unit_is_started_where_there_is_too_much(kept: Kept, monkeypatch: py
 )
 def test_names(name: str, *, is_rotated: bool) -> None:
     """As logrotate gives them."""
-    assert KeptFile(Path(name), 0, 0.0).is_rotated == is_rotated
+    assert KeptFile(Path(name), 0, 0, 0.0).is_rotated == is_rotated

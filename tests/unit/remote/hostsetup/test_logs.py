@@ -98,14 +98,20 @@ def test_lines_are_kept_for_whole_days(secrets: StageSecrets) -> None:
 
 
 def test_the_limit_by_size(secrets: StageSecrets) -> None:
-    """The shipper looks at it, and starts the unit that has the same; it is an input by the name that site.toml has."""
+    """The shipper looks at it, and starts the unit that has the same; it is an input by the name that site.toml has.
+
+    logrotate has the share of a file: it begins none anew for whose size the unit has started it otherwise.
+    """
     stage = stage_of(logs={"max_size": "5G"})
     made = of(stage, stage.repository_short, secrets)
     config = json.loads(content(made["logs_shipper"], "/etc/skep/logs/ship.json"))
     unit = content(made["logs_collector"], "/etc/skep/logs-trim.unit")
 
     assert (config["most"], config["trimming"]) == (5 << 30, "skep-logs-trim.service")
-    assert f" logs trim {5 << 30}\n" in unit
+    assert config["share"] == (5 << 30) // 20
+    assert f" logs trim {5 << 30} {config['share']}\n" in unit
+    rotation = content(made["logs_collector"], "/etc/skep/logs-collector.rotation")
+    assert f" maxsize {config['share']}\n" in rotation
     assert made["logs_collector"].inputs["max_size"] == "5G"
     assert "most" not in content(of(stage, "hive0", secrets)["logs_shipper"], "/etc/skep/logs/ship.json")
 
