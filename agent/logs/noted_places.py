@@ -27,7 +27,8 @@ def noted_place(directory: Path, noted: Any) -> LogPlace:
         return LogPlace(*noted)
     mark = bytes.fromhex(noted["mark"])
     offset = int(noted["offset"])
-    for path in directory.glob(f"{directory.name}-json.log*"):
+    current = directory / f"{directory.name}-json.log"
+    for path in directory.glob(f"{current.name}*"):
         with path.open("rb") as file:
             number = file.fileno()
             if os.fstat(number).st_ino != noted["inode"]:
@@ -35,5 +36,19 @@ def noted_place(directory: Path, noted: Any) -> LogPlace:
             if os.pread(number, len(mark), offset - len(mark)) != mark:
                 continue
             first = file.readline(_LONGEST)
-            return LogPlace(zlib.crc32(first), len(first), offset) if offset else BEGINNING
+            if offset or first.endswith(b"\n"):
+                return LogPlace(zlib.crc32(first), len(first), offset)
+            # Nothing is in it yet: it is the newest one, and the one before was read to its end.
+            return _end_of(current.with_name(f"{current.name}.1"))
     return _NOWHERE
+
+
+def _end_of(path: Path) -> LogPlace:
+    """Return the place at the end of a file; the beginning of the log if there is none, or nothing in it."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline(_LONGEST)
+            size = os.fstat(file.fileno()).st_size
+    except FileNotFoundError:
+        return BEGINNING
+    return LogPlace(zlib.crc32(first), len(first), size) if first else BEGINNING

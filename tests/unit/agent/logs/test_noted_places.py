@@ -42,7 +42,29 @@ def test_a_file_that_was_known_by_its_number(engine: EngineLog) -> None:
     engine.write("3\n")
 
     assert noted_place(engine.directory, noted) == LogPlace(zlib.crc32(first), len(first), noted["offset"])
-    assert noted_place(engine.directory, {**noted, "offset": 0, "mark": ""}) == BEGINNING
+
+
+@pytest.mark.parametrize("has_line", [True, False])
+@pytest.mark.parametrize("is_only", [True, False])
+def test_a_file_of_which_nothing_was_read(engine: EngineLog, *, has_line: bool, is_only: bool) -> None:
+    """Those before it were read to their ends, and none of their lines comes again."""
+    if is_only:
+        engine.path.write_text("")
+    else:
+        engine.rotate()
+        engine.write("2\n")
+        engine.rotate()
+    if has_line:
+        engine.write("3\n")
+    noted = {"inode": engine.path.stat().st_ino, "offset": 0, "mark": ""}
+
+    log = FollowedLog(engine.directory, noted_place(engine.directory, noted))
+    found = [record.text for record in log.records()]
+    engine.write("4\n")
+    found += [record.text for record in log.records()]
+    assert found == [b"3"] * has_line + [b"4"]
+    assert not log.has_lost
+    log.close()
 
 
 def test_a_file_that_is_gone(engine: EngineLog) -> None:
