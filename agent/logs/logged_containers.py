@@ -33,7 +33,7 @@ class Containers:
         self._root, self._host, self._noted, self._troubles = root, host, noted, troubles
         self._known: set[str] = set()
         self._unopened: set[str] = set()
-        """Containers whose place can't be looked for."""
+        """Containers of which something can't be opened, and that is said."""
         self.logs: dict[str, ContainerLines] = {}
 
     def look(self) -> None:
@@ -45,14 +45,15 @@ class Containers:
             self._known.add(name)
             if task:
                 self._begin(name, task)
-        for name in self._unopened - there:
-            self._troubles.end(name)
-        self._unopened &= there - self.logs.keys()
         for name, lines in self.logs.items():
             try:
                 lines.hold()
             except OSError as error:
-                self._troubles.begin(name, unreadable(lines.task, error))
+                self._cant_be_opened(name, lines.task, error)
+            else:
+                self._is_opened(name)
+        for name in self._unopened - there - self.logs.keys():
+            self._is_opened(name)
         self._known &= there | self.logs.keys()
 
     def read(self) -> Iterator[list[CentralLine]]:
@@ -83,11 +84,21 @@ class Containers:
         try:
             place = noted_place(self._root / name, self._noted.get(name, BEGINNING))
         except OSError as error:
-            self._troubles.begin(name, unreadable(task, error))
+            self._cant_be_opened(name, task, error)
             self._known.discard(name)
-            self._unopened.add(name)
             return
         self.logs[name] = ContainerLines(FollowedLog(self._root / name, place), self._host, task)
+
+    def _cant_be_opened(self, name: str, task: str, error: OSError) -> None:
+        """Have it said that something of a container's log can't be opened."""
+        self._troubles.begin(name, unreadable(task, error))
+        self._unopened.add(name)
+
+    def _is_opened(self, name: str) -> None:
+        """Have all of a container's log open; whether it can be read is for `read` to say."""
+        if name in self._unopened:
+            self._unopened.discard(name)
+            self._troubles.end(name)
 
     def _task(self, name: str) -> str | None:
         """Return a container's task, empty where there is nothing to read; None if the engine is still making it."""

@@ -14,11 +14,13 @@ import pytest
 
 from agent.cli import main
 from agent.container_logs.followed_log import FollowedLog
+from agent.container_logs.log_files import LogPlace
 from agent.errors import AgentError
 from agent.host.shipping_notes import shipping_notes
 from agent.logs import ship, shipping
 from agent.logs.collector_room import CollectorRoom
 from agent.logs.lines import CentralLine
+from agent.logs.noted_places import noted_place
 from agent.logs.ship import ShipConfig, Shipper, message
 from tests.doubles.container_log import CONTAINER, ContainerLog
 from tests.unit.agent.logs.engine_log import EngineLog, describe
@@ -239,6 +241,37 @@ def test_a_log_that_cant_be_read_holds_up_no_other_one(
     assert capsys.readouterr().err.splitlines() == [
         "broken.1.x: its log can't be read (Input/output error); it is tried again"
     ]
+
+
+def test_a_log_that_can_be_opened_again_while_the_collector_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is in no trouble any more, though nothing of it is read before the collector takes lines again."""
+    EngineLog(tmp_path / "containers", "first", "first.1.x").write("line\n")
+    sending = shipper(tmp_path, Collector())
+    sending.round()
+    EngineLog(tmp_path / "containers", "second", "second.1.x").write("line\n")
+    EngineLog(tmp_path / "containers", "third", "third.1.x").write("line\n")
+    whole = FollowedLog.hold
+
+    def fail(log: FollowedLog, since: int = 0) -> None:
+        if log is sending._containers.logs["second"]._log:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        whole(log, since)
+
+    def cant_look(directory: Path, noted: object) -> LogPlace:
+        if directory.name == "third":
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return noted_place(directory, noted)
+
+    with monkeypatch.context() as out_of_files:
+        out_of_files.setattr(FollowedLog, "hold", fail)
+        out_of_files.setattr("agent.logs.logged_containers.noted_place", cant_look)
+        assert sending._waits_on()
+        assert sending._troubles.parts == {"second", "third"}
+    assert sending._waits_on()
+
+    assert sending._troubles.parts == frozenset()
 
 
 def test_a_state_of_before_packed_files_were_read_is_gone_on_with(tmp_path: Path) -> None:
