@@ -1,9 +1,10 @@
 """What a container says as lines for the repository host: pieces put together, what is missing said.
 
-The place is before each line of which only pieces were read, so that another process reads it whole.
+The place is one at which no line was open, so that another process makes the same lines of what comes behind it.
 """
 
 import codecs
+import time
 from collections.abc import Iterator
 
 from agent.container_logs.followed_log import FollowedLog
@@ -16,6 +17,7 @@ _MOST = 256 << 10
 _LONGEST_PAUSE = 10
 """Looks without news after which a line without an end is one."""
 _GONE = "lines before this one may be missing: the engine had removed them before they were read"
+_BROKEN = "lines before this one may be missing: what is in the log's file there can't be read"
 
 
 class _OpenLine:
@@ -23,12 +25,11 @@ class _OpenLine:
 
     Args:
         at: When its first piece was written, in nanoseconds since 1970.
-        begins: Where that is.
 
     """
 
-    def __init__(self, at: int, begins: LogPlace) -> None:
-        self.at, self.begins = at, begins
+    def __init__(self, at: int) -> None:
+        self.at = at
         self.text = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
@@ -51,13 +52,18 @@ class ContainerLines:
         self.task = task
         self._log, self._host = log, host
         self._open: dict[str, _OpenLine] = {}
-        """Stream to its open line, the one that began first at first."""
+        """Stream to its open line."""
+        self._begins = log.place
+        """Where the first of the open lines begins, and of lines that were open beside them."""
         self._quiet = 0
 
     @property
     def place(self) -> LogPlace:
-        """How far it was read: before each line of which only pieces were."""
-        return next((line.begins for line in self._open.values()), self._log.place)
+        """How far it was read: before each line of which only pieces were, and before those that it overlaps.
+
+        From behind the beginning of one that has ended meanwhile, its last pieces would be a line of their own.
+        """
+        return self._begins if self._open else self._log.place
 
     @property
     def is_over(self) -> bool:
@@ -81,6 +87,8 @@ class ContainerLines:
             size += record.size
             if size >= _MOST:
                 break
+        if self._log.is_over:
+            lines += self._missing(time.time_ns())
         self._quiet = 0 if size else self._quiet + 1
         if self._quiet > _LONGEST_PAUSE:
             lines += self._ended()
@@ -88,28 +96,34 @@ class ContainerLines:
 
     def _lines(self, record: LogRecord) -> Iterator[CentralLine]:
         """Yield the lines that a record ends, which are several where one is too long."""
-        if self._log.has_lost:
-            self._log.has_lost = False
-            yield from self._ended()
-            yield self._line(record.at, NOTE, _GONE)
+        yield from self._missing(record.at)
         begun = self._open.get(record.stream)
         if begun is None and not record.is_cut:
             yield from self._pieces(record.at, record.stream, record.text.decode(errors="replace"))
             return
         if begun is None:
-            first, length, offset = self._log.place
-            begun = _OpenLine(record.at, LogPlace(first, length, offset - record.size))
-            self._open[record.stream] = begun
+            if not self._open:
+                first, length, offset = self._log.place
+                self._begins = LogPlace(first, length, offset - record.size)
+            begun = self._open[record.stream] = _OpenLine(record.at)
         begun.add(record.text, is_last=not record.is_cut)
         if not record.is_cut:
             del self._open[record.stream]
             yield from self._pieces(begun.at, record.stream, begun.text)
         elif len(begun.text) >= LARGEST_TEXT:
             yield self._line(begun.at, record.stream, begun.text, goes_on=True)
-            # Behind those that began before.
-            del self._open[record.stream]
-            begun.text, begun.begins = "", self._log.place
-            self._open[record.stream] = begun
+            begun.text = ""
+            if len(self._open) == 1:
+                self._begins = self._log.place
+
+    def _missing(self, at: int) -> Iterator[CentralLine]:
+        """Yield what is to be said of lines that are missing before a time, behind what there is of open ones."""
+        notes = [_GONE] * self._log.has_lost + [_BROKEN] * self._log.has_broken
+        self._log.has_lost = self._log.has_broken = False
+        if notes:
+            yield from self._ended()
+        for note in notes:
+            yield self._line(at, NOTE, note)
 
     def _ended(self) -> list[CentralLine]:
         """Return what there is of open lines, which get no end."""

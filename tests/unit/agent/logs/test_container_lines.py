@@ -91,6 +91,35 @@ def test_lines_that_were_removed_before_they_were_read_are_said(engine: EngineLo
     assert lines[1].text == "3"
 
 
+def test_lines_that_were_removed_with_their_container_are_said(engine: EngineLog) -> None:
+    """Also where no line comes after them, as the newest file has none yet."""
+    engine.write("1\n")
+    log = reader(engine)
+    log.read()
+    for number in (2, 3):
+        engine.rotate()
+        engine.write(f"{number}\n")
+    engine.rotate()
+    log.hold()
+    engine.remove()
+
+    lines = [line for _ in range(2) for line in log.read()]
+    assert [line.stream for line in lines] == [NOTE]
+    assert log.is_over
+
+
+def test_what_cant_be_read_at_the_end_of_a_log_is_said(engine: EngineLog) -> None:
+    """Once, when the container is removed."""
+    engine.write("1\n")
+    with engine.path.open("ab") as file:
+        file.write(b'{"log":"hal\n')
+    log = reader(engine)
+    assert texts(log) == ["1"]
+    engine.remove()
+
+    assert [line.stream for _ in range(30) for line in log.read()] == [NOTE]
+
+
 def test_a_new_file_with_a_former_ones_number_is_another_file(engine: EngineLog) -> None:
     """A file system gives numbers of removed files to new ones."""
     engine.write("1\n")
@@ -154,6 +183,40 @@ def test_a_line_of_which_pieces_were_read_is_read_again_from_its_beginning(engin
     assert texts(reader(engine, first.place)) == ["a" * 16_384 + "b"]
 
 
+def test_another_process_makes_the_same_lines(engine: EngineLog) -> None:
+    """Wherever it goes on: also where pieces of long lines of both streams are mixed, and one ends before the other."""
+    records = [
+        ("first\n", "stdout"),
+        ("a1 ", "stdout"),
+        ("b1 ", "stderr"),
+        ("a2 ", "stdout"),
+        ("a3\n", "stdout"),
+        ("whole\n", "stdout"),
+        ("c1 ", "stdout"),
+        ("b2\n", "stderr"),
+        ("c2\n", "stdout"),
+        ("last\n", "stderr"),
+    ]
+    log, sent, places = reader(engine), list[str](), []
+    for text, stream in records:
+        engine.write(text, stream)
+        sent += [str(line) for line in log.read()]
+        places.append((log.place, len(sent)))
+
+    assert [line.split(" ", 4)[4] for line in sent] == [
+        "first",
+        "a1 a2 a3",
+        "whole",
+        "b1 b2",
+        "c1 c2",
+        "last",
+    ]
+    for place, count in places:
+        again = [str(line) for line in reader(engine, place).read()]
+        assert set(again) <= set(sent)
+        assert set(sent[count:]) <= set(again)
+
+
 def test_a_line_without_an_end_is_one_after_a_while(engine: EngineLog) -> None:
     """A program may end without one."""
     engine.write("last words")
@@ -175,13 +238,16 @@ def test_a_line_too_long_is_sent_in_pieces_that_say_so(engine: EngineLog) -> Non
 
 
 def test_what_is_no_entry_is_passed_over(engine: EngineLog) -> None:
-    """A line that the engine had half written when its host lost its power, and bytes that are no text."""
+    """A line that the engine had half written when its host lost its power, and bytes that are no text. It is said."""
     engine.write("1\n")
     with engine.path.open("ab") as file:
         file.write(b'{"log":"hal\n\0\0\0\n')
     engine.write("2\0 \u2028x\r\n")
 
-    assert texts(reader(engine)) == ["1", "2\ufffd \u2028x"]
+    lines = reader(engine).read()
+    assert [line.text for line in lines if line.stream != NOTE] == ["1", "2\ufffd \u2028x"]
+    assert [line.stream for line in lines] == ["stdout", NOTE, "stdout"]
+    assert "can't be read" in lines[1].text
 
 
 def test_half_an_entry_is_waited_for(engine: EngineLog) -> None:
