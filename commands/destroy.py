@@ -71,9 +71,10 @@ If it was interrupted, or a host did not answer, run it again."""
         log = ConsoleLog(self.outstream)
         if parts.owned and parts.hosts:
             say_if_unasked(run)
-        run.silences.begin_lasting(
-            "the stage is removed", Touched(run.stage.services, {*parts.hosts}, OF_THE_SWARM), log
-        )
+        if run.stage.repository.short in {*parts.hosts} - parts.stopped:  # else its Alertmanager is off
+            run.silences.begin_lasting(
+                "the stage is removed", Touched(run.stage.services, {*parts.hosts}, OF_THE_SWARM), log
+            )
         if take_down(run, parts, named, log):
             run.silences.close(log)
             run.history.end(FAILED)

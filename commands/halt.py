@@ -64,7 +64,9 @@ data, addresses and the swarm are there again when the hosts are started.
         running = [name for name in dict.fromkeys(wanted) if hosts[name].running]
         if running:
             say_if_unasked(run)
-        run.silences.begin_lasting(f"{', '.join(running)} is halted", _touched(run, running), log)
+        repository = hosts.get(run.stage.repository.short)
+        if running and repository is not None and repository.running:  # else its Alertmanager is off
+            run.silences.begin_lasting(f"{', '.join(running)} is halted", _touched(run, running), log)
         # These go last: as long as one of them lives, no other run begins.
         held = [host.short for host in run.stage_lock.held_on]
         if run.stage.repository.short in running:

@@ -24,6 +24,7 @@ class Inventory:
         volumes: Volume to the hosts that hold it.
         doubts: Host to why it could not be asked for its volumes. The volumes that it may hold are in `volumes`.
         docs: The provider's things, each in words.
+        stopped: The hosts that do not run, as far as the provider tells.
 
     """
 
@@ -33,6 +34,7 @@ class Inventory:
     volumes: Mapping[str, tuple[str, ...]]
     doubts: Mapping[str, str]
     docs: Mapping[str, str]
+    stopped: frozenset[str] = frozenset()
 
 
 def inventory(
@@ -76,6 +78,7 @@ def inventory(
         {volume: tuple(sorted(where)) for volume, where in sorted(volumes.items())},
         {name: why for name, (_, why) in sorted(answers.items()) if why},
         {name: resource.doc for name, resource in wanted.items()},
+        frozenset(stopped),
     )
 
 

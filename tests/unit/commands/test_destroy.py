@@ -17,6 +17,7 @@ from providers.fake.provider import FakeProvider
 from tasks.run.context import Run
 from tasks.run.open import new_run
 from tasks.run.state import State
+from tests.doubles.alertmanager import watch
 
 
 class Ssh:
@@ -182,6 +183,17 @@ def test_a_volume_that_is_not_there_is_a_persons_mistake(made: Made) -> None:
     message = made.refused(confirm="example", volumes="date")
 
     assert message == "volumes=date: there is no such volume; there are: data"
+
+
+@pytest.mark.parametrize("is_halted", [True, False])
+def test_an_alertmanager_that_is_off_is_not_asked(made: Made, *, is_halted: bool) -> None:
+    """Of a halted stage nobody is there to be told; one that runs and does not answer is said."""
+    alarms = watch(made.run)
+    alarms.is_away = True
+    if is_halted:
+        made.provider.halt(made.run.stage.repository.short, lambda _line: None)
+    assert made.destroy(confirm="example", volumes="all") == 0
+    assert ("alarms are not silenced" in made.out.getvalue()) != is_halted
 
 
 def test_a_host_that_cannot_be_asked_may_hold_data(made: Made) -> None:

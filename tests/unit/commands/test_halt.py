@@ -125,6 +125,16 @@ def test_alarms_of_what_stops_are_silenced_meanwhile(run: Run, monkeypatch: pyte
     assert {"host": "~hive0|hive2"} in alarms.held
 
 
+def test_nobody_asks_an_alertmanager_that_is_off(run: Run) -> None:
+    """Where nothing runs, or the repository host does not, there is nobody to ask, and nothing to say of it."""
+    alarms = watch(run)
+    assert halt(run, run.stage.repository.short)[0] == 0
+    alarms.is_away = True
+    assert "alarms are not silenced" not in halt(run, "hive1")[1]
+    assert "alarms are not silenced" not in halt(run)[1]
+    assert "alarms are not silenced" not in halt(run)[1]
+
+
 def test_refuses_unknown_names(run: Run) -> None:
     """A name that is no host's is refused with those that are, before any host is stopped."""
     with pytest.raises(InvalidCommand, match="has no host hive9; there are: hive0, hive1, hive2"):
