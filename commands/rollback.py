@@ -55,7 +55,7 @@ The service is then pinned: `doit` leaves it alone until its definition, its ima
                 if get_var("to") == LATEST:
                     rollback.unpin(log)
                     return 0
-                with silenced_service(run, name, log):
+                with silenced_service(run, name, f"service {name} is rolled back", log):
                     inputs = rollback.roll_back(get_var("to"), log)
                 run.progress.revisions[name] = rollback.number
                 self._note(name, inputs)

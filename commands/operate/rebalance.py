@@ -128,7 +128,7 @@ def _move(run: Run, only: str, log: ConsoleLog) -> int:
     while move := next((each for each in found.moves if tries.get(each.service, 0) < TRIES), None):
         log(f"{move.service}: {move.reason}; {_order(move)}")
         service = AdjustedService(run, move.service)
-        with silenced_service(run, move.service, log):
+        with silenced_service(run, move.service, f"service {move.service} is spread evenly", log):
             if move.extra:
                 service.spread(move.extra, log)
             else:

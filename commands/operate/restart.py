@@ -46,7 +46,7 @@ class RestartCommand(DoitCmdBase):
             names = [known_service(run.stage, name) for name in args]
             with holding(run):
                 for name in names:
-                    with silenced_service(run, name, log):
+                    with silenced_service(run, name, f"service {name} is restarted", log):
                         AdjustedService(run, name).restart(log)
         except SkepError as error:
             sys.stderr.write(f"{run.secrets.redact(str(error))}\n")

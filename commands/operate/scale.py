@@ -59,7 +59,7 @@ leave it alone until then; with keep, until its definition changes. A number as 
             ends = None if until is None else future_moment(until, time.time())
             with holding(run):
                 for name, number in wanted.items():
-                    with silenced_service(run, name, log):
+                    with silenced_service(run, name, f"service {name} is scaled", log):
                         AdjustedService(run, name).scale(int(number), log, until=ends, keep=KEEP in args)
         except SkepError as error:
             sys.stderr.write(f"{run.secrets.redact(str(error))}\n")

@@ -139,15 +139,22 @@ def _words_to_add(matchers: Iterable[str], seconds: float, who: str, reason: str
     return f"silence add {labels} --duration={seconds:.0f}s --author={quote(who)} --comment={quote(reason)}"
 
 
-def end_silences_in(connection: Connection, ids: Collection[str], seconds: int) -> None:
+def end_silences_in(connection: Connection, ids: Collection[str], seconds: int) -> set[str]:
     """Have silences end so many seconds from now, by the host's clock, be it sooner or later than they would.
 
+    Returns:
+        Those that have ended already: of each, Alertmanager would make another one, whose id nobody is told.
+
     Raises:
-        HostError: The host does not answer, or has no Alertmanager that does; or one has ended already.
+        HostError: The host does not answer, or has no Alertmanager that does.
 
     """
+    holding = {*ids} & {each.id for each in silences(connection)}
+    if not holding:
+        return {*ids}
     end = f'"$(date -u -d "+{seconds} seconds" +%FT%TZ)"'
-    _run(connection, f"silence update --quiet --end={end} {' '.join(sorted(map(quote, ids)))}")
+    _run(connection, f"silence update --quiet --end={end} {' '.join(sorted(map(quote, holding)))}")
+    return {*ids} - holding
 
 
 def end_silences(connection: Connection, ids: Iterable[str]) -> None:

@@ -25,16 +25,22 @@ _NEW_HOSTS = "hosts are new to monitoring"
 
 
 @contextlib.contextmanager
-def silenced_service(run: Run, name: str, log: Log) -> Iterator[None]:
+def silenced_service(run: Run, name: str, work: str, log: Log) -> Iterator[None]:
     """Have nobody told of a service's alarms within, for as long as it, or its old form, may take until it runs.
 
     Afterwards they are told, also where the service waited for this to be deployed.
+
+    Args:
+        run: The run.
+        name: The service.
+        work: What is done, in words, for those who look at the silences: `service web is deployed`.
+        log: Takes a line if that can't be.
+
     """
     service = run.stage.services[name]
     longest = 2 * time_to_run(service, len(run.stage.hives), run.stage.site.images)
-    work = f"service {name} is deployed"
-    run.silences.begin(work, Touched(services={name}), longest, log)
     try:
+        run.silences.begin(work, Touched(services={name}), longest, log)
         yield
     finally:
         run.silences.end([work, _waiting(name)], log)
@@ -92,8 +98,8 @@ def services_there(run: Run, host: Host) -> set[str]:
 @contextlib.contextmanager
 def silenced_host(run: Run, host: Host, log: Log) -> Iterator[None]:
     """Do within as `silence_host` does."""
-    silence_host(run, host, log)
     try:
+        silence_host(run, host, log)
         yield
     finally:
         end_silence_of_host(run, host, log)

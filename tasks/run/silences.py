@@ -11,7 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from model.alarms.touched import Touched, wanted_silences
 from model.errors import SkepError
 from model.log import Log
-from remote.monitoring.alertmanager import NotAllSilencedError, add_silences, end_silences_in, given_alarms
+from remote.monitoring.alertmanager import (
+    NotAllSilencedError,
+    add_silences,
+    end_silences_in,
+    given_alarms,
+    silences,
+)
 from remote.ssh.connection import Connection
 
 TAIL = 60
@@ -58,8 +64,8 @@ class RunSilences:
     @contextlib.contextmanager
     def during(self, work: str, touched: Touched, seconds: float, log: Log) -> Iterator[None]:
         """Hold silences within; see `begin`."""
-        self.begin(work, touched, seconds, log)
         try:
+            self.begin(work, touched, seconds, log)
             yield
         finally:
             self.end([work], log)
@@ -67,8 +73,8 @@ class RunSilences:
     @contextlib.contextmanager
     def lasting(self, work: str, touched: Touched, log: Log) -> Iterator[None]:
         """Hold silences within; see `begin_lasting`."""
-        self.begin_lasting(work, touched, log)
         try:
+            self.begin_lasting(work, touched, log)
             yield
         finally:
             self.end([work], log)
@@ -97,24 +103,33 @@ class RunSilences:
     def begin_lasting(self, work: str, touched: Touched, log: Log) -> None:
         """Do as `begin` does, once, for a work of which nobody knows how long it takes.
 
-        Its silences are prolonged as long as it goes on, and end a quarter of an hour after this process was killed.
+        Its silences are prolonged as long as it goes on, or made again if that was too late. They end a quarter of an
+        hour after this process was killed.
         """
         with self._guard:
             if work in self._lasting or not self._is_there():
                 return
             ended = self._lasting[work] = threading.Event()
         self._begin({work: touched}, LEASE, log)
-        threading.Thread(target=self._prolong, args=(work, ended), daemon=True, name=PROLONGING).start()
+        threading.Thread(
+            target=self._prolong, args=(work, touched, ended), daemon=True, name=PROLONGING
+        ).start()
 
-    def _prolong(self, work: str, ended: threading.Event) -> None:
+    def _prolong(self, work: str, touched: Touched, ended: threading.Event) -> None:
         """Prolong the silences of a work until it ends."""
         while not ended.wait(self._renewal):
             # One that can't be prolonged now is by the next time.
             with self._at_ends, contextlib.suppress(SkepError):
                 with self._guard:
                     ids = [*self._held.get(work, ())]
-                if ids:
-                    end_silences_in(self._connect(), ids, int(LEASE) + TAIL)
+                if ids and (gone := end_silences_in(self._connect(), ids, int(LEASE) + TAIL)):
+                    made = self._make({work: touched}, LEASE).get(work, ())
+                    with self._guard:
+                        if work in self._held:
+                            self._held[work] = [*({*ids} - gone), *made]
+                            continue
+                    # Its end waits for this, and knows nothing of them.
+                    end_silences_in(self._connect(), made, TAIL)
 
     def _begin(self, works: Mapping[str, Touched], seconds: float, log: Log) -> None:
         """Make the silences of works, all at once."""
@@ -122,10 +137,7 @@ class RunSilences:
             return
         made: Mapping[str, Sequence[str]] = {}
         try:
-            connection = self._connect()
-            told = [alarm for alarm in given_alarms(connection) if alarm.is_told]
-            wanted = [each for work, what in works.items() for each in wanted_silences(work, what, told)]
-            made = add_silences(connection, wanted, seconds + TAIL, self._who)
+            made = self._make(works, seconds)
         except NotAllSilencedError as error:
             made = error.made
             log(f"alarms are not silenced meanwhile: {error}")
@@ -134,6 +146,27 @@ class RunSilences:
         with self._guard:
             for work in works:
                 self._held.setdefault(work, []).extend(made.get(work, ()))
+
+    def _make(self, works: Mapping[str, Touched], seconds: float) -> Mapping[str, Sequence[str]]:
+        """Make the silences of works, and return each work with their ids; one that is interrupted leaves none.
+
+        Raises:
+            SkepError: Not all of them could be made.
+
+        """
+        connection = self._connect()
+        told = [alarm for alarm in given_alarms(connection) if alarm.is_told]
+        wanted = [each for work, what in works.items() for each in wanted_silences(work, what, told)]
+        try:
+            return add_silences(connection, wanted, seconds + TAIL, self._who)
+        except KeyboardInterrupt:
+            # Some may be there, and hold for hours, though nothing is done.
+            with contextlib.suppress(SkepError):
+                there = [
+                    each.id for each in silences(connection) if each.who == self._who and each.reason in works
+                ]
+                end_silences_in(connection, there, TAIL)
+            raise
 
     def end(self, works: Iterable[str], log: Log) -> None:
         """Have the silences of works end once Prometheus has seen how it is now; without any, do nothing."""

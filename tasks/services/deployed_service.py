@@ -196,7 +196,7 @@ class DeployedService(Step):
         preflight(run, work.task, work.log)
         _, client = run.connections.manager()
         client.api.reload_config(docker_config(run.stage, run.state, run.secrets))
-        with silenced_service(run, self.name, work.log):
+        with silenced_service(run, self.name, f"service {self.name} is deployed", work.log):
             number, changed = ensure_service(
                 client, self._spec(work.key), work.log, lambda image: not self._unusable(image)
             )

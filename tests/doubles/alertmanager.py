@@ -48,12 +48,16 @@ class AlertmanagerHost:
         self.name = name
         self.alarms = [alarm(WATCHDOG)]
         self.silences: dict[str, dict[str, Any]] = {}
+        self.lapsed: dict[str, dict[str, Any]] = {}
+        """Silences that have ended by themselves."""
         self.added: list[dict[str, str]] = []
         """The matchers of all silences that ever were."""
         self.ended: list[str] = []
         self.updated = threading.Event()
         """Set as silences are given another end."""
         self.is_away, self.is_stopped = False, False
+        self.interrupts = False
+        """Whether a person types Ctrl-C when the first of the next silences is there, before its id is read."""
         self.stops_after: int | None = None
         """How many silences it takes before it is stopped."""
 
@@ -63,9 +67,18 @@ class AlertmanagerHost:
         silences = zip(self.added, self.silences.values(), strict=True)
         return [matchers for matchers, silence in silences if silence["seconds"] > TAIL]
 
+    def lapse(self) -> None:
+        """Have all silences end by themselves."""
+        self.lapsed |= self.silences
+        self.silences.clear()
+
     def run(self, command: str, *, timeout: float, label: str) -> str:
         """Answer as amtool does."""
         assert timeout > 0
+        if self.interrupts and "silence add" in label:
+            self.interrupts = False
+            self._amtool(shlex.split(command.split(" && ", maxsplit=1)[0]), label, [])
+            raise KeyboardInterrupt
         if self.is_away:
             raise HostError(f"{self.name}: does not answer")
         # The host's shell reckons a time: here it says how far away that is.
@@ -90,6 +103,10 @@ class AlertmanagerHost:
                 return f"{self._add(rest)}\n"
             case ["silence", "update", "--quiet", end, *ids]:
                 for each in ids:
+                    # It prints pointers, and nobody learns the id of the new one.
+                    if each in self.lapsed:
+                        self.silences[f"new-{each}"] = {**self.lapsed[each], "id": f"new-{each}"}
+                        continue
                     self.silences[each]["seconds"] = int(end.removeprefix("--end=in "))
                 self.updated.set()
                 return ""

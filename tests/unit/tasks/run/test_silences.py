@@ -65,7 +65,7 @@ def site(tmp_path: Path) -> Rig:
 
 def test_a_deployment_is_silenced_and_ends_its_silence(site: Rig) -> None:
     """That service's alarms alone, for twice the time that it may take; afterwards until Prometheus has seen it."""
-    with silenced_service(site.run, "web", site.log):
+    with silenced_service(site.run, "web", "service web is deployed", site.log):
         assert site.host.added == [{"service": "web"}]
         assert site.seconds == [2 * 300 + TAIL]
         [silence] = site.host.silences.values()
@@ -77,16 +77,22 @@ def test_a_deployment_is_silenced_and_ends_its_silence(site: Rig) -> None:
     assert site.lines == []
 
 
+def test_a_silence_says_what_is_done(site: Rig) -> None:
+    """As the page and `doit silence` show it."""
+    with silenced_service(site.run, "web", "service web is scaled", site.log):
+        assert [each["comment"] for each in site.host.silences.values()] == ["service web is scaled"]
+
+
 def test_a_deployment_that_fails_ends_its_silence(site: Rig) -> None:
     """What is wrong then is told."""
-    with pytest.raises(KeyError), silenced_service(site.run, "web", site.log):
+    with pytest.raises(KeyError), silenced_service(site.run, "web", "service web is deployed", site.log):
         raise KeyError("web")
     assert site.seconds == [TAIL]
 
 
 def test_a_killed_run_leaves_a_silence_that_ends_by_itself(site: Rig) -> None:
     """Nobody ends it."""
-    within = silenced_service(site.run, "web", site.log)
+    within = silenced_service(site.run, "web", "service web is deployed", site.log)
     within.__enter__()
     assert site.seconds == [660]
 
@@ -138,7 +144,7 @@ def test_services_that_are_new_until_each_is_deployed(site: Rig) -> None:
     silence_what_is_new(site.run, "prometheus", site.log)
     assert site.host.added == [{"service": "early"}, {"service": "late"}]
     assert site.seconds == [7260, 7260]
-    with pytest.raises(KeyError), silenced_service(site.run, "early", site.log):
+    with pytest.raises(KeyError), silenced_service(site.run, "early", "service early is deployed", site.log):
         raise KeyError("early")
     assert site.seconds == [TAIL, 7260, TAIL]
     site.run.silences.close(site.log)
@@ -175,11 +181,11 @@ def test_the_end_of_a_run_ends_all(site: Rig) -> None:
 def test_without_an_alertmanager_nothing_is_kept_from_being_done(site: Rig) -> None:
     """One that does not answer is a line in the log."""
     site.host.is_away = True
-    with silenced_service(site.run, "web", site.log):
+    with silenced_service(site.run, "web", "service web is deployed", site.log):
         pass
     assert site.lines == ["alarms are not silenced meanwhile: hive2: does not answer"]
     site.host.is_away = False
-    with silenced_service(site.run, "web", site.log):
+    with silenced_service(site.run, "web", "service web is deployed", site.log):
         site.host.is_stopped = True
     assert len(site.lines) == 2
     assert site.lines[1].startswith("its silence ends by itself: hive2: Alertmanager does not answer")
@@ -225,6 +231,31 @@ def test_a_work_of_any_length_prolongs_its_silence(site: Rig) -> None:
     assert site.seconds == [TAIL]
 
 
+def test_a_silence_that_was_prolonged_too_late_is_made_again(site: Rig) -> None:
+    """As where this machine was asleep meanwhile. It ends with its work, and Alertmanager makes none by itself."""
+
+    def connect() -> Any:
+        return site.host
+
+    silences = RunSilences(lambda: True, connect, "me", renewal=0.01)
+    with silences.lasting("work", Touched(services={"web"}), site.log):
+        site.host.lapse()
+        wait_until(lambda: site.seconds == [900 + TAIL], "it to be made again")
+        site.host.updated.clear()
+        assert site.host.updated.wait(10)
+        assert site.host.added == [{"service": "web"}] * 2
+    assert site.seconds == [TAIL]
+    assert site.lines == []
+
+
+def test_ctrl_c_while_silences_are_made_leaves_none(site: Rig) -> None:
+    """Their ids are not known yet, and nothing was done: they must not hold for an hour and a half."""
+    site.host.interrupts = True
+    with pytest.raises(KeyboardInterrupt), silenced_host(site.run, site.run.stage.hives[0], site.log):
+        pytest.fail("it was interrupted before")
+    assert site.seconds == [TAIL]
+
+
 def test_a_silence_before_one_that_failed_is_ended_as_well(site: Rig) -> None:
     """It would hold for an hour and a half, though the log says that alarms are not silenced."""
     site.host.stops_after = 1
@@ -241,11 +272,11 @@ def test_nobody_is_asked_where_there_is_none_yet(tmp_path: Path) -> None:
     run = made.run()
     task = f"setup_hosts:{run.stage.repository_short}.alertmanager"
     run.connections.to = refused  # type: ignore[method-assign, assignment]
-    with silenced_service(run, "web", print):
+    with silenced_service(run, "web", "service web is deployed", print):
         pass
     made.edit("[networks.back]\n", "[monitoring]\n\n[networks.back]\n")
     run = made.run()
     assert run.state.read(task, FactRecord) is None
     run.connections.to = refused  # type: ignore[method-assign, assignment]
-    with silenced_service(run, "web", print):
+    with silenced_service(run, "web", "service web is deployed", print):
         pass
