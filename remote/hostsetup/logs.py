@@ -123,6 +123,11 @@ After=skep-logs-data.service
 Type=oneshot
 ExecStart=/usr/bin/python3 -I {agent} logs trim {most} {share}
 Nice=10
+# It works in directories of skep-logs', who hears the network: root as far as logrotate must be, and nowhere else.
+CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER
+RestrictAddressFamilies=AF_UNIX
+ProtectSystem=strict
+ReadWritePaths=/var/log/services /var/log/hosts /var/lib/logrotate
 NoNewPrivileges=yes
 PrivateTmp=yes
 ProtectHome=yes

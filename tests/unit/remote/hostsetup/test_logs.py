@@ -116,6 +116,21 @@ def test_the_limit_by_size(secrets: StageSecrets) -> None:
     assert "most" not in content(of(stage, "hive0", secrets)["logs_shipper"], "/etc/skep/logs/ship.json")
 
 
+def test_what_trims_may_do_what_logrotate_must_and_no_more(secrets: StageSecrets) -> None:
+    """It is root in directories of a user who hears the network. What it must was tried in Debian 13."""
+    stage = stage_of()
+    made = of(stage, stage.repository_short, secrets)
+    unit = content(made["logs_collector"], "/etc/skep/logs-trim.unit").splitlines()
+
+    assert {
+        "CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER",
+        "RestrictAddressFamilies=AF_UNIX",
+        "ProtectSystem=strict",
+        "ReadWritePaths=/var/log/services /var/log/hosts /var/lib/logrotate",
+        "NoNewPrivileges=yes",
+    } <= set(unit)
+
+
 def test_the_collector_does_not_start_without_room(secrets: StageSecrets) -> None:
     """As at a boot with a full disk: it would confirm what it can't write. The shipper goes by the same limit."""
     stage = stage_of()
