@@ -9,8 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from agent.backup.hive.journal import STATE
+from agent.host.shipping_notes import NOTES
 from tasks.operate import host_reading
-from tasks.operate.host_reading import FileSystem, VolumeFill, parse_reading, reading_script
+from tasks.operate.host_reading import (
+    JOBS_ROOT,
+    SHIPPING,
+    FileSystem,
+    VolumeFill,
+    parse_reading,
+    reading_script,
+)
 
 OUTPUT = """\
 clock 1795974301.5
@@ -26,6 +35,11 @@ fill data /dev/vdb ext4 500 100 300 25% /var/lib/docker/volumes/data/_data
 fill gone
 size 40 /var/lib/docker/volumes/data/_data
 """
+
+
+def test_the_agents_notes_are_where_it_writes_them() -> None:
+    """The script reads what skep's agent noted of its jobs, and of logs that have arrived."""
+    assert (str(STATE), str(NOTES)) == (JOBS_ROOT, SHIPPING)
 
 
 def test_parsed() -> None:
