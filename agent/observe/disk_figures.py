@@ -97,7 +97,7 @@ class DiskFigures:
                 silent.append(name)
                 continue
             if room is not None and device and kind not in _IN_MEMORY:
-                labels = {"volume": name, "device": device}
+                labels = {"volume": name, "device": device, "kind": _kind(device, is_remote=is_remote)}
                 figures.add("skep_volume_filesystem_bytes", room.whole, **labels)
                 figures.add("skep_volume_filesystem_free_bytes", room.free, **labels)
             counted = None if is_remote else self._bytes(path, now)
@@ -171,6 +171,15 @@ def _room(path: str) -> Room:
     """Return the room of the file system of a path."""
     found = os.statvfs(path)
     return Room(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize)
+
+
+def _kind(device: str, *, is_remote: bool) -> str:
+    """Return what a file system is on: a server that other hosts may use as well, or a disk of this host.
+
+    A disk's device may be no path, as with ZFS; and what is neither NFS nor alike may be of a disk, as with FUSE.
+    """
+    is_path = device.startswith("/") and not device.startswith("//")
+    return "server" if is_remote and not is_path else "disk"
 
 
 def _mounted(table: str) -> Iterator[tuple[str, str, str]]:

@@ -206,8 +206,8 @@ RULES = (
         _MINUTE,
     ),
     # A file server has one file system for all hosts; a disk's device is one host's.
-    _volume_filling('device!~"/[^/].*"', "volume, device", "device"),
-    _volume_filling('device=~"/[^/].*"', "host, volume, device", "host, device"),
+    _volume_filling('kind="server"', "volume, device", "device"),
+    _volume_filling('kind="disk"', "host, volume, device", "host, device"),
     AlarmRule(
         "InodesFilling",
         _filling("node_filesystem_files_free", "node_filesystem_files"),

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from model.alarms.alarm_rules import RECORDED, RULES, WATCHDOG_RULE, AlarmRule, backup_rules
+from model.alarms.alarm_rules import ABOUT, RECORDED, RULES, WATCHDOG_RULE, AlarmRule, backup_rules
 from model.alarms.backup_gaps import longest_gap
 from model.alarms.log_rules import log_rules
 from model.stage import Stage
@@ -16,11 +16,12 @@ GRACE = 3600.0
 _DAY = 86_400.0
 _TRIALS = {"daily": _DAY, "weekly": 7 * _DAY, "monthly": 31 * _DAY}
 _SINCE = (
-    "{{{{ with printf \"ALERTS_FOR_STATE{{alertname='{name}',service='%s',host='%s'}}\" {service} $labels.host "
-    "| query }}}}{{{{ . | first | value | humanizeTimestamp }}}}{{{{ else }}}}"
+    "{{{{ with printf \"ALERTS_FOR_STATE{{alertname='{name}',{asked}}}\" {values} | query }}}}"
+    "{{{{ . | first | value | humanizeTimestamp }}}}{{{{ else }}}}"
     '{{{{ with query "vector(time())" }}}}{{{{ . | first | value | humanizeTimestamp }}}}{{{{ end }}}}{{{{ end }}}}'
 )
-"""When the condition began to hold: Prometheus notes it for itself, once it has looked; templates know no other way."""
+"""When the condition began to hold: Prometheus notes it for itself, once it has looked; templates know no other way.
+Of alarms of one name it is asked for by all labels that tell them from each other."""
 
 NAMES = frozenset(
     rule.name
@@ -82,7 +83,9 @@ def rule_file(stage: Stage) -> str:
 
 def _rule(rule: AlarmRule, labels: dict[str, str] | None = None) -> dict[str, Any]:
     """Return a rule as Prometheus reads it. Its templates don't see the labels that it adds itself."""
-    service = f'"{labels["service"]}"' if labels else "$labels.service"
+    values = {label: f"$labels.{label}" for label in ABOUT} | {
+        label: json.dumps(value) for label, value in (labels or {}).items()
+    }
     return {
         "alert": rule.name,
         "expr": rule.expr,
@@ -91,7 +94,11 @@ def _rule(rule: AlarmRule, labels: dict[str, str] | None = None) -> dict[str, An
         "annotations": {
             "summary": rule.summary,
             "value": rule.value,
-            "since": _SINCE.format(name=rule.name, service=service),
+            "since": _SINCE.format(
+                name=rule.name,
+                asked=",".join(f"{label}=%q" for label in values),
+                values=" ".join(values.values()),
+            ),
             "look": rule.look,
         },
     }

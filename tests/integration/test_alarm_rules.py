@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,10 @@ LIVE = looks("hive0")
 MANAGER = LIVE | {'skep_swarm_managers_reachable{host="hive0"}': "1x200"}
 DISK = '{host="hive0", device="/dev/vda1", fstype="ext4", mountpoint="/"}'
 FULL = {f"node_filesystem_size_bytes{DISK}": "100x1000", f"node_filesystem_files{DISK}": "100x1000"}
+POOL = {
+    f'skep_volume_filesystem_{name}{{host="hive0", volume="data", device="tank/data", kind="disk"}}': values
+    for name, values in (("bytes", "100x100"), ("free_bytes", "4x100"))
+}
 DAY = 86_400
 
 
@@ -67,6 +71,7 @@ class Case:
         value: How its value is said.
         since: When its condition began to hold, in seconds.
         step: The time between two values.
+        beside: Another alarm of that name which is given then, with what is played for it.
 
     """
 
@@ -78,6 +83,7 @@ class Case:
     value: str = ""
     since: int = 0
     step: str = "15s"
+    beside: "Case | None" = None
 
 
 WANTED = 'skep_service_tasks_wanted{host="hive0", service="web"}'
@@ -407,7 +413,7 @@ CASES = [
         "DiskFilling",
         "the file server of a volume that two hives have mounted: once",
         {
-            f'skep_volume_filesystem_{name}{{host="{host}", volume="data", device=":/data"}}': values
+            f'skep_volume_filesystem_{name}{{host="{host}", volume="data", device=":/data", kind="server"}}': values
             for host in ("hive0", "hive1")
             for name, values in (("bytes", "100x100"), ("free_bytes", "4x100"))
         },
@@ -421,17 +427,41 @@ CASES = [
         FULL
         | {
             f"node_filesystem_avail_bytes{DISK}": "50x1000",
-            'skep_volume_filesystem_bytes{host="hive0", volume="data", device="/dev/vda1"}': "100x100",
-            'skep_volume_filesystem_free_bytes{host="hive0", volume="data", device="/dev/vda1"}': "4x100",
+            'skep_volume_filesystem_bytes{host="hive0", volume="data", device="/dev/vda1", kind="disk"}': "100x100",
+            'skep_volume_filesystem_free_bytes{host="hive0", volume="data", device="/dev/vda1", kind="disk"}': "4x100",
         },
         "6m",
     ),
     Case(
         "DiskFilling",
+        "a volume on ZFS, whose data set has the name of one that has room on another hive",
+        POOL
+        | {
+            'node_filesystem_avail_bytes{host="hive1", device="tank/data", fstype="zfs"}': "50x100",
+            'node_filesystem_size_bytes{host="hive1", device="tank/data", fstype="zfs"}': "100x100",
+        },
+        "5m",
+        {"host": "hive0", "volume": "data", "device": "tank/data"},
+        "4% left",
+    ),
+    Case(
+        "DiskFilling",
+        "two disks of a host, one after the other",
+        FULL | {f"node_filesystem_avail_bytes{DISK}": "50 50 4x100"},
+        "6m",
+        DEVICE,
+        "4% left",
+        30,
+        beside=Case(
+            "DiskFilling", "", POOL, "", {"host": "hive0", "volume": "data", "device": "tank/data"}, "4% left"
+        ),
+    ),
+    Case(
+        "DiskFilling",
         "a volume's own disk",
         {
-            'skep_volume_filesystem_bytes{host="hive0", volume="data", device="/dev/vdb"}': "100x100",
-            'skep_volume_filesystem_free_bytes{host="hive0", volume="data", device="/dev/vdb"}': "4x100",
+            'skep_volume_filesystem_bytes{host="hive0", volume="data", device="/dev/vdb", kind="disk"}': "100x100",
+            'skep_volume_filesystem_free_bytes{host="hive0", volume="data", device="/dev/vdb", kind="disk"}': "4x100",
         },
         "5m",
         {"host": "hive0", "volume": "data", "device": "/dev/vdb"},
@@ -591,6 +621,24 @@ CASES = [
     ),
     Case(
         "LogsNotTaken",
+        "its shipper is stopped, and could not read the journal before",
+        HOSTS | {SHIPPED: "0+15x4 60x120", SHIPPED_THERE: "0+15x200"},
+        "22m",
+        HOST,
+        "21m 0s behind",
+        675,
+        beside=Case(
+            "LogsNotTaken",
+            "",
+            {'skep_logs_failed{host="hive0", part="journal"}': "0 0 1x100"},
+            "",
+            {"host": "hive0", "part": "journal"},
+            "fails",
+            30,
+        ),
+    ),
+    Case(
+        "LogsNotTaken",
         "journalctl is started again",
         LIVE | {'skep_logs_failed{host="hive0", part="journal"}': "1x4 0x80"},
         "12m",
@@ -709,6 +757,18 @@ def stage() -> Stage:
     return Stage(site, "private", site.stages["private"])
 
 
+def expected(of: Sequence[Mapping[str, Any]], case: Case, labels: Mapping[str, str]) -> dict[str, Any]:
+    """Return what promtool is to find of an alarm that has these rules."""
+    is_second = case.value in ("never", "none", "fails") or "volume" in labels
+    texts = of[-1 if is_second else 0]["annotations"]
+    said = {key: texts[key] for key in ("summary", "look")}
+    for name, value in labels.items():
+        said = {key: text.replace(f"{{{{ $labels.{name} }}}}", value) for key, text in said.items()}
+    days, rest = divmod(case.since, DAY)
+    since = f"1970-01-{days + 1:02} {rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02} +0000 UTC"
+    return {"exp_labels": {**labels}, "exp_annotations": {**said, "since": since, "value": case.value}}
+
+
 def found_of(programs: Path, directory: Path, case: Case) -> subprocess.CompletedProcess[str]:
     """Play a case; promtool says what differs."""
     groups = json.loads(rule_file(stage()))["groups"]
@@ -722,17 +782,9 @@ def found_of(programs: Path, directory: Path, case: Case) -> subprocess.Complete
         **({"interval": case.step} if case.step != "15s" else {}),
     }
     (directory / "rules.json").write_text(json.dumps({"groups": [group]}))
-    alerts = []
-    if case.labels is not None:
-        is_second = case.value in ("never", "none", "fails") or "volume" in case.labels
-        texts = of[-1 if is_second else 0]["annotations"]
-        said = {key: texts[key] for key in ("summary", "look")}
-        for name, value in case.labels.items():
-            said = {key: text.replace(f"{{{{ $labels.{name} }}}}", value) for key, text in said.items()}
-        days, rest = divmod(case.since, DAY)
-        time = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
-        since = {"since": f"1970-01-{days + 1:02} {time} +0000 UTC"}
-        alerts = [{"exp_labels": {**case.labels}, "exp_annotations": {**said, **since, "value": case.value}}]
+    together = [case, *([case.beside] if case.beside else [])]
+    series = {name: values for each in together for name, values in each.series.items()}
+    alerts = [expected(of, each, each.labels) for each in together if each.labels is not None]
     content = {
         "rule_files": ["rules.json"],
         "evaluation_interval": "5s" if case.step == "15s" else case.step,
@@ -740,7 +792,7 @@ def found_of(programs: Path, directory: Path, case: Case) -> subprocess.Complete
             {
                 "name": case.title,
                 "interval": case.step,
-                "input_series": [{"series": name, "values": values} for name, values in case.series.items()],
+                "input_series": [{"series": name, "values": values} for name, values in series.items()],
                 "alert_rule_test": [{"eval_time": case.at, "alertname": case.alarm, "exp_alerts": alerts}],
             }
         ],

@@ -10,7 +10,7 @@ import pytest
 from agent.errors import AgentError
 from agent.observe import disk_figures
 from agent.observe.background_command import BackgroundCommand
-from agent.observe.disk_figures import DiskFigures
+from agent.observe.disk_figures import DiskFigures, Room
 from agent.observe.engine_reader import EngineReader
 from agent.observe.exposition import Exposition
 from agent.observe.observe_config import ObserveConfig
@@ -176,10 +176,33 @@ def test_the_file_system_of_a_volume(looks: Looks, commands: Commands) -> None:
     room = os.statvfs(looks.paths["a"])
     figures = looks.figures(0)
     assert [line.rpartition(" ")[0] for line in figures if "filesystem" in line] == [
-        'skep_volume_filesystem_bytes{volume="a",device="/dev/vdb"}',
-        'skep_volume_filesystem_free_bytes{volume="a",device="/dev/vdb"}',
+        'skep_volume_filesystem_bytes{volume="a",device="/dev/vdb",kind="disk"}',
+        'skep_volume_filesystem_free_bytes{volume="a",device="/dev/vdb",kind="disk"}',
     ]
     assert f" {room.f_blocks * room.f_frsize}" in figures[0]
+
+
+@pytest.mark.parametrize(
+    ("device", "type_", "kind"),
+    [
+        ("tank/data", "zfs", "disk"),
+        ("/dev/vdb", "xfs", "disk"),
+        ("/dev/sdb1", "fuseblk", "disk"),
+        ("192.0.2.9:/data", "nfs4", "server"),
+        ("//files/data", "cifs", "server"),
+        ("files:/data", "fuse.glusterfs", "server"),
+        ("192.0.2.9:6789:/", "ceph", "server"),
+    ],
+)
+def test_what_a_file_system_is_on(
+    looks: Looks, commands: Commands, monkeypatch: pytest.MonkeyPatch, device: str, type_: str, kind: str
+) -> None:
+    """A server that all hosts use, or a disk of this one, whatever its device is called."""
+    del commands
+    monkeypatch.setattr(DiskFigures, "_far_room", lambda _self, _path: Room(100, 50))
+    looks.mounts.write_text(f"{device} {looks.paths['a']} {type_} rw 0 0\n")
+    labels = f'{{volume="a",device="{device}",kind="{kind}"}}'
+    assert f"skep_volume_filesystem_bytes{labels}" in {line.rpartition(" ")[0] for line in looks.figures(0)}
 
 
 def test_the_registry(tmp_path: Path, commands: Commands) -> None:
