@@ -109,6 +109,14 @@ def test_a_service_that_somebody_else_changed(watched: OneHost) -> None:
     assert figures(watched)[drift("told")] == 0
 
 
+def test_a_restart_is_silenced(watched: OneHost) -> None:
+    """Alertmanager has a silence of the service's alarms, which says why, and ends soon after the restart."""
+    assert "silence" not in watched.run("restart", "quiet").well().text
+    held = watched.run("silence").well().text
+    assert re.search(r"quiet.*service quiet is restarted", held), held
+    rig.wait_until(lambda: "quiet" not in watched.run("silence").text, "the silence to end")
+
+
 def test_other_expressions(watched: OneHost) -> None:
     """They reach the host by its step alone; no task is started anew, and the count goes on."""
     before = figures(watched)[ERRORS]
