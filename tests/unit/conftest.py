@@ -5,6 +5,7 @@ And they install nothing.
 
 import os
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -42,3 +43,12 @@ def _nothing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out `fsync`: it keeps files through a power failure, which no test has, and each takes milliseconds."""
     monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+@pytest.fixture(autouse=True)
+def _own_umask() -> Iterator[None]:
+    """Put the umask back that an agent's program has set for its process, which is that of the other tests here."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)

@@ -217,8 +217,10 @@ def test_a_work_of_any_length_prolongs_its_silence(site: Rig) -> None:
     def connect() -> Any:
         return site.host
 
+    before = {*threading.enumerate()}
     silences = RunSilences(lambda: True, connect, "me", renewal=0.01)
     with silences.lasting("work", Touched(services={"web"}), site.log):
+        (prolonging,) = (each for each in {*threading.enumerate()} - before if each.name == PROLONGING)
         assert site.seconds == [900 + TAIL]
         for _ in range(2):
             site.host.updated.clear()
@@ -227,7 +229,7 @@ def test_a_work_of_any_length_prolongs_its_silence(site: Rig) -> None:
         silences.begin_lasting("work", Touched(services={"web"}), site.log)
     assert len(site.host.added) == 1
     assert site.seconds == [TAIL]
-    wait_until(lambda: PROLONGING not in {each.name for each in threading.enumerate()}, "its thread to end")
+    wait_until(lambda: not prolonging.is_alive(), "its thread to end")
     assert site.seconds == [TAIL]
 
 

@@ -84,7 +84,6 @@ def test_an_older_generation(hive: Hive) -> None:
 def test_by_hand(hive: Hive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The verb that `doit verify_backups` asks for notes it."""
     monkeypatch.setattr(journal, "LOCK", tmp_path / "lock")
-    monkeypatch.setattr("os.umask", lambda _mask: 0o022)
     monkeypatch.setattr(verbs, "_restoration", lambda *_: hive.restoration)
     monkeypatch.setattr(Verification.__init__, "__defaults__", (hive.state / "scratch",))
     assert verbs.main(["verify", IDENTITY, "--service", "web"]) == 0

@@ -67,7 +67,6 @@ def test_a_night_in_which_another_job_was_at_work(
     """The timer's run waits; one that gives up is noted as a failure of the services, which `doit status` shows."""
     monkeypatch.setattr(journal, "LOCK", tmp_path / "lock")
     monkeypatch.setattr(verbs, "NIGHT", 0.0)
-    monkeypatch.setattr("os.umask", lambda _mask: 0o022)  # that of the other tests stays
     monkeypatch.setattr(config, "hive_config", lambda: hive.config)
     monkeypatch.setattr(verbs, "EngineSocket", lambda: hive.engine)
     monkeypatch.setattr(verbs, "HiveBackup", lambda *_: backup(hive))
