@@ -22,6 +22,8 @@ def verdict(page: PageData) -> tuple[str, bool]:
         return "No host answers, so nobody can tell how the site is", False
     if any(wrong):
         return f"Something is wrong: {', '.join(filter(None, wrong))}", False
+    if page.unread:
+        return "Nothing wrong was found, but not everything could be read", False
     return "All is well", True
 
 

@@ -16,7 +16,7 @@ from commands.page.phase_picture import NARROW_GRAPH, WIDE_GRAPH, GraphForm, pha
 from commands.page.picture import NARROW, WIDE, Form, picture
 from commands.page.reading import without_secrets
 from commands.page.running_sections import verdict
-from tasks.page.page_data import PageData, PageResource
+from tasks.page.page_data import PageData, PageResource, Unread
 from tasks.page.site_page import page_phases
 from tests.page_sites import DEAD_HOST, EMPTY, HOSTILE, LARGE, PHASES, WELL, MadeUp, whole
 
@@ -267,7 +267,8 @@ def test_long_lists_of_what_is_stale_are_behind_a_line(page: PageData) -> None:
 def test_the_verdict_counts_what_is_wrong_and_what_alarms(page: PageData) -> None:
     """Apart, as both may be of the same.
 
-    A silenced alarm is none; nobody can tell where no host answers, and a site that is not made is not well.
+    A silenced alarm is none; nobody can tell where no host answers; a site that is not made, or not all of which could
+    be read, is not well.
     """
     assert verdict(page) == (
         f"Something is wrong: 1 alarm, {len(page.problems)} findings",
@@ -275,7 +276,10 @@ def test_the_verdict_counts_what_is_wrong_and_what_alarms(page: PageData) -> Non
     )
     assert verdict(replace(page, problems=("it",), alarms=())) == ("Something is wrong: 1 finding", False)
     assert verdict(replace(page, problems=())) == ("Something is wrong: 1 alarm", False)
-    assert verdict(replace(page, problems=(), alarms=None)) == ("All is well", True)
+    well = replace(page, problems=(), alarms=None, unread=())
+    assert verdict(well) == ("All is well", True)
+    unread = replace(well, unread=(Unread("alarms", "hive2 does not answer"),))
+    assert verdict(unread) == ("Nothing wrong was found, but not everything could be read", False)
     assert verdict(replace(page, can_tell=False))[1] is False
     assert verdict(replace(page, is_made=False)) == ("Not built yet, as far as this checkout knows", False)
 
