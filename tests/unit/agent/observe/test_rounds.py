@@ -201,13 +201,7 @@ def test_an_engine_that_does_not_answer_after_a_start(
 ) -> None:
     """A container that has begun since the engine told last is followed on: its lines count once."""
     errors = 'skep_log_errors_total{service="web"}'
-    looked.look()
-    assert looked.engine.followed.wait(10)
-    log = ContainerLog(looked.directory / "containers", container="c2")
-    log.now = time.time_ns() + 10**9
-    looked.engine.tell(time.time_ns() + 10**9, "start", "c2", "web")
-    wait_until(lambda: _is_open(looked, log.path), "the log to be opened")
-    log.write(b"ERROR")
+    _has_begun_with_an_error(looked)
     with monkeypatch.context() as while_it_hangs:
         while_it_hangs.setattr(rounds, "PATIENCE", 0.1)
         looked.engine.hangs.set()
@@ -238,6 +232,15 @@ def test_a_container_that_came_and_went_between_two_looks(looked: Looked) -> Non
         'skep_log_errors_total{service="web"}',
         'skep_service_task_failures_total{service="web"}',
     )
+    log = _has_begun_with_an_error(looked)
+    shutil.rmtree(log.path.parents[1])
+    looked.engine.tell(time.time_ns() + 2 * 10**9, "die", "c2", "web", exitCode="1")
+    wait_until(lambda: looked.look()[failures] == 1, "the failure")
+    assert looked.look()[errors] == 1
+
+
+def _has_begun_with_an_error(looked: Looked) -> ContainerLog:
+    """Have container c2 of service web begin after a look, its log be opened, and an error be written to it."""
     looked.look()
     assert looked.engine.followed.wait(10)
     log = ContainerLog(looked.directory / "containers", container="c2")
@@ -245,10 +248,7 @@ def test_a_container_that_came_and_went_between_two_looks(looked: Looked) -> Non
     looked.engine.tell(time.time_ns() + 10**9, "start", "c2", "web")
     wait_until(lambda: _is_open(looked, log.path), "the log to be opened")
     log.write(b"ERROR")
-    shutil.rmtree(log.path.parents[1])
-    looked.engine.tell(time.time_ns() + 2 * 10**9, "die", "c2", "web", exitCode="1")
-    wait_until(lambda: looked.look()[failures] == 1, "the failure")
-    assert looked.look()[errors] == 1
+    return log
 
 
 def _is_open(looked: Looked, path: Path) -> bool:
