@@ -1,10 +1,13 @@
 """Which tests stay together where processes share them (`pytest -n 3 --dist loadscope`), and which begin first.
 
-And what is the same for all tests: a fixture that fails says so once.
+And what is the same for all tests: a fixture that fails says so once, a failure is told when it comes, and a test that
+its own limit does not end ends its process.
 
 The tests of a folder of tests/integration share a site; its conftest.py says in which order, where that matters.
 """
 
+import faulthandler
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -49,6 +52,11 @@ _ENGINES_OWN = ("test_built_layers.py", "test_image_histories.py")
 _SECONDS: defaultdict[str, float] = defaultdict(float)
 _LONG, _MINUTES = 10, 120
 """Seconds from which on a group is listed, and seconds of all tests from which on there is a list."""
+_LINES = 12
+"""Lines of a failure that are told when it comes."""
+_WAY_OUT = 300.0
+"""Seconds beyond a test's limit, for what it made to be removed, after which its process ends."""
+_ERRORS: pytest.StashKey[int] = pytest.StashKey()
 _SAID: pytest.StashKey[dict[int, tuple[BaseException, str]]] = pytest.StashKey()
 """The errors of fixtures, by their ids, each with the test that told it."""
 _PREPARING: pytest.StashKey["subprocess.Popen[str]"] = pytest.StashKey()
@@ -115,9 +123,58 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
         raise
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the real error output, which tests don't have, for the last words of a process."""
+    config.stash[_ERRORS] = os.dup(2)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Tell failures when they come."""
+    plugins = session.config.pluginmanager
+    if (terminal := plugins.get_plugin("terminalreporter")) is not None:
+        plugins.register(Failures(terminal))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """End the process of a test that goes on beyond its limit, and say where each thread is.
+
+    The limit raises an error in the test (pytest-timeout); what waits for something else on the way out, and for ever,
+    would keep a whole run from its end, and from saying what failed.
+    """
+    marker = item.get_closest_marker("timeout")
+    general = item.config.getoption("timeout") or item.config.getini("timeout")
+    if limit := float((marker.args[0] if marker and marker.args else general) or 0):
+        faulthandler.dump_traceback_later(limit + _WAY_OUT, file=item.config.stash[_ERRORS], exit=True)
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Add up how long the tests of each group took."""
     _SECONDS[group_of(report.nodeid)] += report.duration
+
+
+class Failures:
+    """Tells of a failure when it comes: a run may be ended before its summary.
+
+    Args:
+        terminal: Where to.
+
+    """
+
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self._terminal = terminal
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Print where it was, and its last lines."""
+        if report.failed:
+            lines = report.longreprtext.splitlines()[-_LINES:]
+            self._terminal.ensure_newline()
+            for line in (f"{report.nodeid} failed ({report.when}):", *lines):
+                self._terminal.write_line(f"    {line}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -22,6 +22,7 @@ from model.log import Log
 TAIL = 15
 """Lines of a failed command's output that its message repeats."""
 _CHUNK = 65536  # bytes read at once
+_GONE = 5.0  # seconds that a process that was killed takes at most
 
 Stderr = Literal["apart", "merged", "discarded"]
 """What becomes of the error output: kept apart, written into the standard output as it comes, or thrown away."""
@@ -393,8 +394,8 @@ def _wait(process: "subprocess.Popen[bytes]", deadline: float, *, new_session: b
             return process.wait(rest)
     # It may have ended long ago, and what it started holds its outputs: that is killed, and its own status counts.
     _kill(process, new_session=new_session)
-    status = process.wait()
-    return None if status < 0 else status
+    status = _reap(process)
+    return None if status is None or status < 0 else status
 
 
 def _kill(process: "subprocess.Popen[bytes]", *, new_session: bool) -> None:
@@ -406,11 +407,22 @@ def _kill(process: "subprocess.Popen[bytes]", *, new_session: bool) -> None:
             process.kill()
 
 
+def _reap(process: "subprocess.Popen[bytes]") -> int | None:
+    """Return the exit status of a process that was killed; None if it does not come.
+
+    Not without a limit: Ctrl-C that comes within `Popen.poll` can leave Popen's own lock held, and whoever waits for
+    that lock waits for ever.
+    """
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return process.wait(_GONE)
+    return None
+
+
 def _end(process: "subprocess.Popen[bytes]", *, new_session: bool) -> None:
     """Kill a process that has not ended, and close its pipes."""
     if process.poll() is None:
         _kill(process, new_session=new_session)
-        process.wait()
+        _reap(process)
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
             with contextlib.suppress(OSError):

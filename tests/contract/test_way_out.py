@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from remote.checks import way_out
-from tests import rig
+from tests import processes, rig
 from tests.namespaces import Namespaces
 
 pytestmark = [
@@ -109,7 +109,7 @@ def test_a_killed_tests_namespaces_go_before_the_next() -> None:
         "print(mine.name('a'), flush=True)\ntime.sleep(100)\n"
     )
     own = Namespaces("killed")
-    with subprocess.Popen(
+    with processes.started(
         [sys.executable, "-c", script], cwd=rig.ROOT, stdout=subprocess.PIPE, text=True
     ) as other:
         try:
@@ -119,14 +119,14 @@ def test_a_killed_tests_namespaces_go_before_the_next() -> None:
             rig.wait_until(lambda: _inside(theirs) != [], "its process to be in it")
             own.add("a")
             assert named.exists()
-            processes = _inside(theirs)
+            within = _inside(theirs)
         finally:
             other.kill()
             other.wait(rig.PATIENCE)
         try:
             own.add("a")
             assert not named.exists()
-            gone = [Path("/proc", process, "cmdline") for process in processes]
+            gone = [Path("/proc", process, "cmdline") for process in within]
             rig.wait_until(lambda: not any(path.exists() and path.read_bytes() for path in gone), "it to end")
         finally:
             own.remove()

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests import rig
+from tests import processes, rig
 from tests.debian import busybox_root, install, unpacked
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
@@ -184,7 +184,7 @@ class Hive:
     def killed(self, condition: Callable[[], bool], *verb: str) -> bool:
         """Run the agent, and kill it with what it started when a condition holds; return whether it was killed."""
         env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-        with subprocess.Popen(
+        with processes.started(
             self.words(*verb), env=env, stdout=subprocess.PIPE, start_new_session=True
         ) as process:
             while process.poll() is None:
@@ -475,15 +475,14 @@ def test_two_jobs_at_once(hive: Hive) -> None:
     """The second is turned away, with the word of who is at work."""
     hive.start("web")
     hive.configure(web=[DUMP | {"backup_command": "sleep 60"}])
-    with subprocess.Popen(
+    with processes.started(
         hive.words("run"),
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         stdout=subprocess.PIPE,
-    ) as first:
+    ):
         lock = hive.root / "run/lock"
         rig.wait_until(lambda: lock.exists() and "run" in lock.read_text(), "the first to be at work")
         status, why = hive.agent("release")
-        first.kill()
     assert status == 1
     assert why.startswith("backup run (process ")
     assert "is at work on this host" in why

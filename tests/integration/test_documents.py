@@ -12,6 +12,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from docs.picture import PICTURE
-from tests import pages, rig
+from tests import pages, processes, rig
 from tests.pages import MYSITE, Command
 
 pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(1800)]
@@ -155,7 +156,7 @@ class Reader:
         """Begin with a new shell, in a directory."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("SKEP_", "DOIT_"))}
         kept |= {"HOME": str(self.clean / "home"), "PATH": f"{self.clean / 'bin'}:{os.environ['PATH']}"}
-        kept |= {"CI_KEY_FILE": "ci_key"}
+        kept |= {"CI_KEY_FILE": "ci_key", "PYTHONFAULTHANDLER": "1"}
         lines = [f"export {name}={shlex.quote(value)}" for name, value in kept.items() if name.isidentifier()]
         self._variables.write_text("\n".join([*lines, f"cd {shlex.quote(str(where))}\n"]))
 
@@ -172,7 +173,7 @@ class Reader:
         (self.clean / "given").write_text(self.given)
         with (
             (self.clean / "given").open() as given,
-            subprocess.Popen(
+            processes.started(
                 ["sh", "-c", script],
                 stdin=given,
                 stdout=subprocess.PIPE,
@@ -183,13 +184,17 @@ class Reader:
             ) as process,
         ):
             self.output = self.given = ""
+            # Python then says where it was.
+            limit = threading.Timer(rig.PATIENCE, os.killpg, (process.pid, signal.SIGABRT))
             for printed in process.stdout or ():
                 was_ready = held is None or held in self.output
                 self.output += printed
                 if held and held in printed and not was_ready:
                     os.killpg(process.pid, signal.SIGINT)
+                    limit.start()
             status = process.wait()
-        return 0 if held and held in self.output else status
+            limit.cancel()
+        return 0 if held and held in self.output and status != -signal.SIGABRT else status
 
     def follows(self, command: Command) -> None:
         """Type a command of a page, with what belongs before and behind it; it must end well."""

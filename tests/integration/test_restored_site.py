@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import debian, rig
+from tests import debian, processes, rig
 from tests.integration.doit_run import Running
 from tests.integration.site import Site
 from tests.integration.typed import typed
@@ -148,21 +148,18 @@ def _served(address: str, place: Path) -> Iterator[str]:
     """Serve a directory at an address of this machine, and give its place in restic's words."""
     place.mkdir()
     port = free_port(address)
-    with subprocess.Popen(
+    with processes.started(
         ["rclone", "serve", "restic", "--addr", f"{address}:{port}", str(place)],
         env={**os.environ, "RCLONE_CONFIG": "/dev/null"},
         stderr=subprocess.DEVNULL,
-    ) as server:
+    ):
 
         def answers() -> bool:
             with socket.socket() as asked:
                 return asked.connect_ex((address, port)) == 0
 
-        try:
-            rig.wait_until(answers, "the place to answer")
-            yield f"rest:http://{address}:{port}/"
-        finally:
-            server.kill()
+        rig.wait_until(answers, "the place to answer")
+        yield f"rest:http://{address}:{port}/"
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from fcntl import ioctl
 from struct import pack
 from typing import Self
 
-from tests import rig
+from tests import processes, rig
 from tests.integration.doit_run import DOIT
 from tests.integration.site import Site
 
@@ -45,7 +45,7 @@ def words(done: "subprocess.CompletedProcess[bytes]") -> tuple[int, str]:
 @contextmanager
 def held(site: Site, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
     """Start doit, with its output in pipes; it gets Ctrl-C at the end if it still runs then."""
-    with subprocess.Popen(
+    with processes.started(
         # Where the tests themselves run in the background, they have it ignored.
         ["env", "--default-signal=INT", str(DOIT), *words],
         cwd=site.directory,

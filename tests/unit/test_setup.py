@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import processes
+
 SETUP = Path(__file__).parents[2] / "setup"
 # All that setup needs of a real system. Whatever else is on this machine's PATH must not be found.
 SYSTEM_TOOLS = (
@@ -719,13 +721,12 @@ while True:
     def test_living_then_dead(self, real: Machine) -> None:
         """A living engine is found; the socket file that it leaves when it is killed is not taken for one."""
         path = os.path.relpath(real.home / "e", real.checkout)  # sun_path holds 108 bytes
-        with subprocess.Popen(
+        with processes.started(
             [sys.executable, "-c", self.ENGINE, path], cwd=real.checkout, stdout=subprocess.PIPE, text=True
         ) as engine:
             assert engine.stdout
             assert engine.stdout.readline() == "ready\n"
             living = real.setup("true", DOCKER_HOST=f"unix://{path}")
-            engine.kill()
         dead = real.setup("true", DOCKER_HOST=f"unix://{path}")
 
         assert (living.returncode, living.stderr) == (0, "")

@@ -23,6 +23,7 @@ from providers.cloud import host as cloud_host
 from providers.cloud import retry
 from remote.mother.wait import Pace
 from remote.ssh.ssh_files import SshFiles
+from tests import processes
 from tests import rig as make
 
 REGION = "eu-central-1"
@@ -128,16 +129,13 @@ def process_of(stage: Stage, files: SshFiles) -> "Iterator[subprocess.Popen[str]
         "config": config,
         "directory": str(files.key.parent),
     }
-    with subprocess.Popen(
+    with processes.started(
         [sys.executable, "-m", "tests.doubles.aws.cloud", json.dumps(order), os.environ["AWS_ENDPOINT_URL"]],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         text=True,
     ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+        yield process
 
 
 def _main(order: dict[str, Any], url: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import rig
+from tests import processes, rig
 from tests.debian import install
 from tests.integration.broken_site.test_losses import delete
 from tests.integration.example_site import zone_rows
@@ -123,14 +123,11 @@ def place_off_the_site(site: Example, directory: Path) -> Iterator[str]:
     place = directory / "away"
     place.mkdir()
     words = [shutil.which("rclone") or "rclone", "serve", "restic", "--addr", f"{address}:{port}", str(place)]
-    with subprocess.Popen(
+    with processes.started(
         words, env={"RCLONE_CONFIG": "/dev/null"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as server:
-        try:
-            rig.wait_until(lambda: listens(address, port), "the place off the site")
-            yield COPY.format(address=address, port=port)
-        finally:
-            server.terminate()
+    ):
+        rig.wait_until(lambda: listens(address, port), "the place off the site")
+        yield COPY.format(address=address, port=port)
 
 
 def listens(address: str, port: int) -> bool:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from model.new_site.ci_files import SkepSource, ci_files
-from tests import rig
+from tests import processes, rig
 from tests.doubles.comments_api import Api
 from tests.integration.one_host_site.one_host import RUN, OneHost
 from tests.integration.one_host_site.test_new_site import made
@@ -49,7 +49,7 @@ def people(site: OneHost, tmp_path: Path) -> Iterator[dict[str, dict[str, str]]]
     askpass = tmp_path / "askpass"
     askpass.write_text("#!/bin/sh\necho correct horse\n")
     askpass.chmod(0o755)
-    with subprocess.Popen(["ssh-agent", "-D", "-a", str(agent)], stdout=subprocess.DEVNULL) as running:
+    with processes.started(["ssh-agent", "-D", "-a", str(agent)], stdout=subprocess.DEVNULL):
         try:
             rig.wait_until(agent.exists, "the agent")
             told = {"SSH_AUTH_SOCK": str(agent), "SSH_ASKPASS": str(askpass), "SSH_ASKPASS_REQUIRE": "force"}
@@ -63,7 +63,6 @@ def people(site: OneHost, tmp_path: Path) -> Iterator[dict[str, dict[str, str]]]
                 "bob": {"HOME": str(bob), "SSH_AUTH_SOCK": str(agent)},
             }
         finally:
-            running.terminate()
             site.write()
             for name in ("HOME", "SSH_AUTH_SOCK"):
                 site.variables.pop(name, None)
@@ -105,7 +104,7 @@ def test_operators_come_and_go(site: OneHost, people: dict[str, dict[str, str]],
 
     env = {**os.environ, **people["bob"]}
     words = ["ssh", "-F", str(clone.state / "ssh_config"), "-o", "ControlPath=none", "hive0"]
-    with subprocess.Popen([*words, "echo in; exec sleep 300"], stdout=subprocess.PIPE, env=env) as session:
+    with processes.started([*words, "echo in; exec sleep 300"], stdout=subprocess.PIPE, env=env) as session:
         assert session.stdout is not None
         assert session.stdout.readline() == b"in\n"
         without(site, "bob")

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import pytest
 
@@ -215,6 +215,17 @@ def test_a_running_process_ends_with_its_input() -> None:
     with Running(["sleep", "60"]) as process:
         assert process.is_running
     assert process.wait(0) == -9
+
+
+def test_an_interrupted_look_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C within `Popen.poll` leaves its lock held: the process is killed, and its end not waited for for ever."""
+    monkeypatch.setattr("remote.mother.process._GONE", 0.1)
+    process = Running(["sleep", "60"], new_session=True)
+    popen: Any = process._process
+    with popen._waitpid_lock:
+        process.stop(grace=0.1)
+
+    assert process.wait(5) == -9
 
 
 def test_threads_end_an_input_one_after_the_other() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from model.keys.authorized_key import AuthorizedKey
 from remote.ssh.authorized_keys import LIST, end_sessions_script, let_in_script, take_out_script
-from tests import rig
+from tests import processes, rig
 
 
 def key(n: int, since: str = "2026-11-29T08:00:00Z") -> AuthorizedKey:
@@ -100,8 +100,7 @@ def test_sessions_by_a_key_that_is_taken_out_end(host: Host) -> None:
 
         def process(title: str) -> subprocess.Popen[bytes]:
             words = ["bash", "-c", f"exec -a '{title}' sleep 60"]
-            started = stack.enter_context(subprocess.Popen(words))
-            stack.callback(started.kill)
+            started = stack.enter_context(processes.started(words))
             path = Path("/proc", str(started.pid), "cmdline")
             rig.wait_until(lambda: path.read_bytes().startswith(title.encode()), "its title")
             return started

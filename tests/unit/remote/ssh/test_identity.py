@@ -11,6 +11,7 @@ import pytest
 
 from model.errors import ConfigError
 from remote.ssh.identity import Identity, agent_keys, find_identity
+from tests import processes
 from tests.unit.ssh_keys import made_key, wire_key
 
 
@@ -24,11 +25,10 @@ def home(tmp_path: Path) -> Path:
 def agent(tmp_path: Path) -> Iterator[str]:
     """Give the socket of a real ssh agent."""
     path = tmp_path / "agent"
-    with subprocess.Popen(["ssh-agent", "-D", "-a", str(path)], stdout=subprocess.PIPE) as running:
+    with processes.started(["ssh-agent", "-D", "-a", str(path)], stdout=subprocess.PIPE) as running:
         assert running.stdout is not None
         running.stdout.readline()  # printed when it listens
         yield str(path)
-        running.terminate()
 
 
 def bare(line: str) -> str:
