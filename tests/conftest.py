@@ -129,9 +129,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Tell failures when they come."""
+    """Tell failures when they come, where several processes run the tests."""
     plugins = session.config.pluginmanager
-    if (terminal := plugins.get_plugin("terminalreporter")) is not None:
+    terminal = plugins.get_plugin("terminalreporter")
+    if terminal is not None and session.config.getoption("dist", "no") != "no":
         plugins.register(Failures(terminal))
 
 

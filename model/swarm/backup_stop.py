@@ -2,6 +2,12 @@
 
 from model.json_types import Json
 from model.labels import BACKUP_STOP_LABEL, labels_of
+from model.moments import engine_moment
+
+LEFT_STOPPED = "a backup has stopped it, and has not started it again"
+"""What is wrong with a service whose backup was lost with its hive."""
+_LONGEST = 3600.0
+"""Seconds for which a backup may keep a service stopped; as long as it takes until the alarm `BackupHolds`."""
 
 
 def is_stopped_for_backup(spec: Json) -> bool:
@@ -11,8 +17,20 @@ def is_stopped_for_backup(spec: Json) -> bool:
         spec: Its specification, as the swarm has it.
 
     """
-    is_stopped = (spec["Mode"].get("Replicated") or {}).get("Replicas") == 0
+    is_stopped = ((spec.get("Mode") or {}).get("Replicated") or {}).get("Replicas") == 0
     return is_stopped and str(labels_of(spec).get(BACKUP_STOP_LABEL, "")).isdecimal()
+
+
+def is_left_stopped(service: Json, now: float) -> bool:
+    """Return whether a backup has stopped a service, and is not going to start it: it was lost with its hive.
+
+    Args:
+        service: The service, as the swarm has it.
+        now: The time, in seconds since 1970.
+
+    """
+    since = engine_moment(str(service.get("UpdatedAt", "")))
+    return is_stopped_for_backup(service["Spec"]) and since is not None and now - since > _LONGEST
 
 
 def as_before_backup(spec: Json) -> Json:

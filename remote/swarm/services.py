@@ -11,6 +11,7 @@ from model.errors import ServiceError
 from model.json_types import Json
 from model.labels import INITIALIZED_LABEL, KEY_LABEL, SITE_LABEL, SPEC_LABEL, labels_of
 from model.log import Log
+from model.swarm.backup_stop import is_left_stopped
 from model.swarm.scaled import is_scale_over
 from remote.engine.client import engine_errors
 from remote.mother.wait import wait_for
@@ -46,6 +47,7 @@ def ensure_service(
             is_untouched = labels.get(SPEC_LABEL) in {None, spec_digest(found["Spec"])}
             is_same = labels.get(KEY_LABEL) == spec["Labels"][KEY_LABEL] and is_untouched
             is_same = is_same and not is_scale_over(labels, time.time())
+            is_same = is_same and not is_left_stopped(found, time.time())
             is_same = is_same and is_usable(found["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"])
             if is_same and not _must_run_again(client, found):
                 log(f"found service {found['ID']}")

@@ -197,8 +197,10 @@ def _logging(logging: types.Logging | None) -> Json | None:
 
 
 def spec_digest(spec: Json) -> str:
-    """Return the digest of a service's specification without its labels."""
-    return sha256(canonical({name: value for name, value in spec.items() if name != "Labels"}))
+    """Return the digest of a service's specification without its labels, and without what a backup changes in it."""
+    return sha256(
+        canonical({name: value for name, value in as_before_backup(spec).items() if name != "Labels"})
+    )
 
 
 def is_changed_by_others(spec: Json) -> bool:
@@ -214,7 +216,7 @@ def is_changed_by_others(spec: Json) -> bool:
     labels = labels_of(spec)
     if any(label.startswith((MOVING_LABEL, DISCONNECTED_LABEL)) for label in labels):
         return False
-    return labels.get(SPEC_LABEL) not in {None, spec_digest(as_before_backup(spec))}
+    return labels.get(SPEC_LABEL) not in {None, spec_digest(spec)}
 
 
 def constraints(service: types.Service, stage: Stage) -> list[str]:

@@ -25,6 +25,7 @@ from model.labels import (
     labels_of,
 )
 from model.stage import Host, Stage
+from model.swarm.backup_stop import LEFT_STOPPED, is_left_stopped
 from model.swarm.docker_subnets import is_allocated
 from model.swarm.fenced import fenced_by
 from model.swarm.scaled import is_scale_over, scale_words
@@ -196,6 +197,8 @@ class LiveState:
             return None  # it has run, and carries no label of it: to write one would run it again
         if is_scale_over(labels_of(found), time.time()):
             return f"it was {scale_words(labels_of(found))}"
+        if is_left_stopped(found, time.time()):
+            return LEFT_STOPPED
         if labels_of(found).get(SPEC_LABEL) != spec_digest(found["Spec"]):
             return "the service was changed by somebody else"
         # The swarm mends that by itself; but a run that says that all is well must have seen it so.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from model.json_types import Json
 from model.labels import MOVING_LABEL, ONE_OFF_LABEL, PINNED_LABEL, REVISION_LABEL, labels_of
 from model.moments import engine_moment
-from model.swarm.backup_stop import as_before_backup, is_stopped_for_backup
+from model.swarm.backup_stop import LEFT_STOPPED, as_before_backup, is_left_stopped, is_stopped_for_backup
 from model.swarm.scaled import scale_words
 from model.swarm.scheduling import meets_constraint
 from model.swarm.scheduling_node import scheduling_node
@@ -105,7 +105,9 @@ def _service(view: SiteView, name: str, found: Json | None) -> ServiceStatus:
         notes.append(f"replicas: {wanted}, in site.toml {defined.replicas}{f': {scaled}' if scaled else ''}")
     if found and defined is not None and not defined.is_job and is_changed_by_others(found["Spec"]):
         notes.append(f"somebody else changed it (doit why {service_task(name)} --live)")
-    if found and is_stopped_for_backup(found["Spec"]):
+    if found and is_left_stopped(found, view.reading.at):
+        problems.append(f"{LEFT_STOPPED} (doit starts it)")
+    elif found and is_stopped_for_backup(found["Spec"]):
         notes.append("is stopped while its files are saved, and goes on then")
     if stopped := moving_words(labels.get(MOVING_LABEL, "")):
         problems.append(stopped)

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -56,9 +55,9 @@ import pytest, time
 @pytest.mark.timeout({limit})
 def test_first():
     try:
-        time.sleep(60)
+        time.sleep(600)
     finally:
-        time.sleep(60)
+        time.sleep(600)
 def test_second(): assert "wrong" == "right"
 """
 
@@ -70,19 +69,17 @@ def test_a_test_that_its_limit_does_not_end_ends_its_process(tmp_path: Path) -> 
     (tmp_path / "quick.py").write_text("from tests import conftest\nconftest._WAY_OUT = 1\n")
     words = ["-n", "1", "-p", "tests.conftest", "-p", "quick", f"--rootdir={tmp_path}", str(tmp_path)]
 
-    began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *words],
         cwd=rig.ROOT,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=rig.PATIENCE,
         check=False,
     )
 
     assert done.returncode == 1, done.stdout
-    assert time.monotonic() - began < 40
     assert 'test_endless.py", line 8 in test_first' in done.stderr
     assert "crashed while running 'test_endless.py::test_first'" in done.stdout
     told, _, summary = done.stdout.partition("= FAILURES =")

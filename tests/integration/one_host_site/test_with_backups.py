@@ -50,6 +50,11 @@ restore_command = "cat >/db"
 verify_command = "cat /db"
 """
 _DUMP = "cat /data/rows"
+_STOPPED = """
+until docker service inspect -f '{{.Spec.Mode.Replicated.Replicas}}' store | grep -qx 0; do sleep 0.05; done
+until pkill -STOP -x restic; do sleep 0.05; done
+"""
+"""Waits until a backup has stopped the service, and freezes what reads its files."""
 _FILES = 'files = { "/root/away/key" = "away" }'
 
 
@@ -187,6 +192,30 @@ def test_a_dump_that_fails(store: OneHost) -> None:
     store.ran()
     made(store)
     assert ids(store)[:-1] == before
+
+
+def test_a_run_while_a_backup_has_stopped_the_service(store: OneHost) -> None:
+    """It leaves the service alone and ends well; so does the backup, and the service goes on."""
+    write_rows(store, "first")
+    before = ids(store)
+    store.write(_TOML.format(image=TINY, dump=_DUMP).replace('"pause"', '"stop"'))
+    store.ran()
+    with store.start("backup", "store") as backup:
+        store.on_host(f"timeout 240 sh -eu <<'END'{_STOPPED}END")
+        try:
+            meanwhile = store.run(timeout=RUN)
+            told = typed(store, "status").stdout.decode()
+        finally:
+            store.on_host("pkill -CONT -x restic")
+        ended = backup.wait()
+    assert meanwhile.did_nothing, meanwhile.text
+    assert "store: is stopped while its files are saved, and goes on then" in told
+    assert ended.status == 0, ended.text
+    assert ids(store)[:-1] == before
+    assert store.run(timeout=RUN).did_nothing
+    assert rows(store) == ["first"] * 2
+    store.write(_TOML.format(image=TINY, dump=_DUMP))
+    store.ran()
 
 
 def test_a_dump_that_can_not_be_loaded(store: OneHost) -> None:

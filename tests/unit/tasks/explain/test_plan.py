@@ -4,13 +4,15 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from commands.plan import STYLES, PlanReport, plan_report
-from model.labels import PINNED_LABEL
+from model.labels import BACKUP_STOP_LABEL, PINNED_LABEL, SPEC_LABEL
 from remote.hostsetup.markers import AppliedStep
+from remote.swarm.spec import spec_digest
 from tasks.backup.shown_key import LINE
 from tasks.observe.states import SwarmState
 from tasks.phases import PHASES
@@ -250,6 +252,21 @@ def test_drift(made: Made) -> None:
 
     assert actions(made) == {"setup_hosts:hive0.timezone": "change", "deploy_services:web": "change"}
     assert reasons(made, "deploy_services:web") == ("the service was changed by somebody else",)
+
+
+def test_a_service_that_a_backup_has_stopped(made: Made) -> None:
+    """It is left alone, as its files are read: only an hour later a run starts it again."""
+    web = made.swarm.services["web"]
+    web["Spec"]["Mode"] = {"Replicated": {"Replicas": 1}}
+    web["Spec"]["Labels"] |= {SPEC_LABEL: spec_digest(web["Spec"]), BACKUP_STOP_LABEL: "1"}
+    web["Spec"]["Mode"] = {"Replicated": {"Replicas": 0}}
+    web["ServiceStatus"] = {"RunningTasks": 0, "DesiredTasks": 0}
+    web["UpdatedAt"] = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}.5Z"
+    assert actions(made) == {}
+
+    web["UpdatedAt"] = f"{datetime.now(UTC) - timedelta(minutes=61):%Y-%m-%dT%H:%M:%S}.5Z"
+    assert actions(made) == {"deploy_services:web": "change"}
+    assert reasons(made, "deploy_services:web") == ("a backup has stopped it, and has not started it again",)
 
 
 def test_a_host_that_is_gone(made: Made) -> None:

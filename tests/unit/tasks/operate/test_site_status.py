@@ -17,6 +17,7 @@ from model.labels import (
     SPEC_LABEL,
     TASK_ID_LABEL,
 )
+from model.moments import engine_moment
 from model.site_file.load import load, select
 from model.stage import Stage
 from model.swarm.scaled import scale_labels
@@ -418,7 +419,7 @@ def test_a_service_that_somebody_else_changed(stage: Stage) -> None:
 
 
 def test_a_service_that_a_backup_has_stopped(stage: Stage) -> None:
-    """It is said why no task runs, which is no fault, and not that somebody else changed it."""
+    """It is said why no task runs, which is no fault for an hour, and not that somebody else changed it."""
     before = service("web", {"Replicated": {"Replicas": 2}})["Spec"]
     labels = {SPEC_LABEL: spec_digest(before), BACKUP_STOP_LABEL: "2"}
     reading = changed(well(), services={"web": service("web", {"Replicated": {"Replicas": 0}}, **labels)})
@@ -427,6 +428,18 @@ def test_a_service_that_a_backup_has_stopped(stage: Stage) -> None:
 
     assert (web.wanted, web.running, web.problems) == (2, 0, ())
     assert web.notes == ("is stopped while its files are saved, and goes on then",)
+
+    stopped = {
+        **service("web", {"Replicated": {"Replicas": 0}}, **labels),
+        "UpdatedAt": "2026-11-29T01:00:00.5Z",
+    }
+    reading = changed(well(), services={"web": stopped})
+    web = status_of(
+        stage, replace(reading, engines={}, at=engine_moment("2026-11-29T02:00:01Z") or 0)
+    ).services[0]
+
+    assert web.problems == ("a backup has stopped it, and has not started it again (doit starts it)",)
+    assert web.notes == ()
 
 
 def test_an_update_that_went_wrong(stage: Stage) -> None:
