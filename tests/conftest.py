@@ -59,6 +59,7 @@ _WAY_OUT = 300.0
 _ERRORS: pytest.StashKey[int] = pytest.StashKey()
 _SAID: pytest.StashKey[dict[int, tuple[BaseException, str]]] = pytest.StashKey()
 """The errors of fixtures, by their ids, each with the test that told it."""
+_NOT_RUN = "not run, as what it shares could not be made"
 _PREPARING: pytest.StashKey["subprocess.Popen[str]"] = pytest.StashKey()
 
 
@@ -119,7 +120,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
     except (Exception, pytest.fail.Exception) as error:
         _, first = said.setdefault(id(error), (error, item.nodeid))
         if first != item.nodeid:
-            pytest.skip(f"not run, as what it shares could not be made: see the error of {first}")
+            pytest.skip(f"{_NOT_RUN}: see the error of {first}")
         raise
 
 
@@ -133,7 +134,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     plugins = session.config.pluginmanager
     terminal = plugins.get_plugin("terminalreporter")
     if terminal is not None and session.config.getoption("dist", "no") != "no":
-        plugins.register(Failures(terminal))
+        # pytest's own of `--last-failed`.
+        plugins.register(Failures(terminal, getattr(plugins.get_plugin("lfplugin"), "lastfailed", {})))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -161,16 +163,21 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 class Failures:
     """Tells of a failure when it comes: a run may be ended before its summary.
 
+    What was not run because of it counts as failed for `--last-failed`.
+
     Args:
         terminal: Where to.
+        failed: The tests that `--last-failed` is going to run.
 
     """
 
-    def __init__(self, terminal: pytest.TerminalReporter) -> None:
-        self._terminal = terminal
+    def __init__(self, terminal: pytest.TerminalReporter, failed: dict[str, bool]) -> None:
+        self._terminal, self._failed = terminal, failed
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Print where it was, and its last lines."""
+        if report.skipped and _NOT_RUN in str(report.longrepr):
+            self._failed[report.nodeid] = True
         if report.failed:
             lines = report.longreprtext.splitlines()[-_LINES:]
             self._terminal.ensure_newline()

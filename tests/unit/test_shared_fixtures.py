@@ -1,5 +1,6 @@
 """What tests share, such as a site, and can't be made."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -45,3 +46,23 @@ def test_a_site_that_can_not_be_built_says_so_once(tmp_path: Path, failure: str)
     [line] = [line for line in done.stdout.splitlines() if line.startswith("SKIPPED")]
     assert "SKIPPED [2]" in line
     assert line.endswith("could not be made: see the error of test_of_a_site.py::test_first")
+
+
+@pytest.mark.slow
+def test_what_was_not_run_is_run_with_what_failed(tmp_path: Path) -> None:
+    """`--last-failed` has those that could not be run, too: they may fail as well."""
+    (tmp_path / "test_of_a_site.py").write_text(TESTS.format(failure="raise ValueError('no room')"))
+    words = ["-p", "tests.conftest", "-n", "1", "--dist", "loadscope", f"--rootdir={tmp_path}", str(tmp_path)]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *words],
+        cwd=rig.ROOT,
+        capture_output=True,
+        text=True,
+        timeout=rig.PATIENCE,
+        check=False,
+    )
+
+    assert done.returncode == 1, done.stdout
+    kept = json.loads((tmp_path / ".pytest_cache/v/cache/lastfailed").read_text())
+    assert set(kept) == {f"test_of_a_site.py::test_{name}" for name in ("first", "second", "third")}
