@@ -24,17 +24,38 @@ def read_json(path: Path, default: Any = None) -> Any:
 
 
 def write_json(path: Path, content: Any, mode: int = 0o600) -> None:
-    """Write a file whole: what was there stays until the new content is on the disk."""
+    """Write a file whole: what was there stays until the new content is on the disk.
+
+    Raises:
+        OSError: It can't be written, as on a full disk. Nothing is left of the attempt.
+
+    """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _remove_unfinished(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(content, file, indent=1)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    beside.rename(path)
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(content, file, indent=1)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        beside.rename(path)
+    except OSError:
+        with suppress(OSError):
+            beside.unlink()
+        raise
     sync(path.parent)
+
+
+def _remove_unfinished(path: Path) -> None:
+    """Remove what processes that were killed had begun to write in a file's place."""
+    begin = f".{path.name}."
+    for left in path.parent.iterdir():
+        process = left.name.removeprefix(begin)
+        if left.name.startswith(begin) and process.isdecimal() and not Path("/proc", process).exists():
+            with suppress(FileNotFoundError):
+                left.unlink()
 
 
 def remove(path: Path) -> None:
