@@ -400,8 +400,26 @@ def forget_swarm(stage: Stage, name: str, log: Log) -> None:
                 continue
             # An older skep's boot knows no mark.
             client.put_archive(container["Id"], "/etc", archive({"skep/boot": _BOOT.read_bytes()}))
-            client.put_archive(container["Id"], VOLUMES["docker"], archive({_FORGET: b""}))
+            wait_for(
+                lambda container=container: _is_marked(client, container["Id"]),  # type: ignore[misc]
+                f"the mark for the old swarm on {name}",
+                _FENCE_TIMEOUT,
+                kind=ProviderError,
+            )
             log(f"{name}: forgets its old swarm before its engine starts again")
+
+
+def _is_marked(client: "APIClient", container: str) -> bool:
+    """Put the mark in a container's volume, and return whether it is there.
+
+    Until an engine has taken a killed container's file systems apart, the mark may come to lie beneath the volume.
+    """
+    client.put_archive(container, VOLUMES["docker"], archive({_FORGET: b""}))
+    with tolerated(NOT_FOUND):
+        stream, _ = client.get_archive(container, f"{VOLUMES['docker']}/{_FORGET}")
+        stream.close()
+        return True
+    return False
 
 
 def remove(stage: Stage, name: str, log: Log) -> None:
