@@ -13,7 +13,7 @@ PERIODS: Mapping[str, Callable[[datetime], tuple[int, ...]]] = {
     "yearly": lambda at: (at.year,),
 }
 _SAFE = timedelta(days=7)
-"""How long what was there before a restoration, or failed its test, is kept besides."""
+"""How long what was there before a restoration, or failed its test, is kept at least."""
 
 _TOLERANCE = timedelta(hours=1)
 
@@ -39,8 +39,10 @@ class Stored:
 def kept(generations: Sequence[Stored], keep: Mapping[str, int], now: datetime) -> set[str]:
     """Return the ids of the generations of one service that are kept: of each period the newest.
 
-    The newest that no test found fault with is always kept. What was there before a restoration, or was found fault
-    with, stays for a week, and takes no other's place.
+    A test that found fault never shortens a life: a hive may write any end of its tests, and a test may be wrong. What
+    would be kept had no test found fault is kept; besides, what is kept of those that none found fault with, so that
+    one of no use takes no good one's place.
+    What was there before a restoration stays for a week, as does what was found fault with, and takes no place.
     What comes from the future, by a clock that was wrong, is kept until it is past, and takes no other's place.
 
     Args:
@@ -52,11 +54,19 @@ def kept(generations: Sequence[Stored], keep: Mapping[str, int], now: datetime) 
     ahead = {each.id for each in generations if each.arrived - now > _TOLERANCE}
     past = [each for each in generations if each.id not in ahead]
     newest_first = sorted(past, key=lambda each: (each.arrived, each.id), reverse=True)
-    counted = [each for each in newest_first if each.good and each.kind != BEFORE_RESTORE]
     good = [each for each in newest_first if each.good]
-    found = ahead | {each.id for each in (*counted[: keep.get("last", 0)], *(good or newest_first)[:1])}
-    found |= {each.id for each in counted[:1]}
-    found |= {each.id for each in newest_first if each not in counted and now - each.arrived < _SAFE}
+    young = {
+        each.id
+        for each in newest_first
+        if (each.kind == BEFORE_RESTORE or not each.good) and now - each.arrived < _SAFE
+    }
+    return ahead | young | _chosen(newest_first, keep) | _chosen(good, keep)
+
+
+def _chosen(newest_first: Sequence[Stored], keep: Mapping[str, int]) -> set[str]:
+    """Return the ids of those that are kept among these: the newest of all, the last, and the newest of each period."""
+    counted = [each for each in newest_first if each.kind != BEFORE_RESTORE]
+    found = {each.id for each in (*newest_first[:1], *counted[:1], *counted[: keep.get("last", 0)])}
     for name, period in PERIODS.items():
         seen: set[tuple[int, ...]] = set()
         for each in counted:

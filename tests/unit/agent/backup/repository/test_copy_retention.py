@@ -1,5 +1,6 @@
 """What copies off the site keep."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -37,3 +38,11 @@ def test_a_wrong_clock_pushes_nothing_out() -> None:
 def test_an_empty_repository_host_empties_no_copy() -> None:
     """After a loss the copy is all that there is: the policy alone counts."""
     assert going([made("b", 2), made("a", 1)], []) == []
+
+
+def test_a_fault_shortens_no_life_off_the_site() -> None:
+    """A hive that is broken into, and notes that all of its generations are bad, has none of them go there either."""
+    fault = {"ok": False}
+    bad = [replace(made(name, age), tests=(fault,)) for name, age in (("a", 20.0), ("b", 10.0))]
+    assert going([*bad, made("garbage", 8)], []) == ["a"]
+    assert going(bad, []) == []

@@ -1,5 +1,6 @@
 """Which generations are kept."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -41,8 +42,18 @@ def test_what_was_there_before_a_restoration(kind: str) -> None:
 def test_the_newest_good_one_always_stays() -> None:
     """Those that a test found to be of no use don't push out the last one that is of use."""
     bad = [Stored(str(n), NOW - timedelta(days=n), good=False) for n in (0, 3, 8, 9)]
-    assert kept([*bad, Stored("good", NOW - timedelta(days=9))], {"last": 2}, NOW) == {"0", "3", "good"}
+    good = Stored("good", NOW - timedelta(days=9, hours=1))
+    assert kept([*bad, good], {"last": 2}, NOW) == {"0", "3", "good"}
     assert kept(bad[2:], {"last": 0}, NOW) == {"8"}
+
+
+def test_a_fault_shortens_no_life() -> None:
+    """Whatever hives write of their tests: all is kept that would be kept had no test found fault."""
+    whole = nights(200)
+    stay = kept(whole, KEEP, NOW)
+    found_bad = [replace(each, good=False) for each in whole[1:]]
+    assert kept([whole[0], *found_bad], KEEP, NOW) == stay
+    assert kept([replace(each, good=False) for each in whole], KEEP, NOW) == stay
 
 
 def test_what_is_of_no_use_takes_no_place() -> None:
