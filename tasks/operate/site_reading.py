@@ -133,9 +133,7 @@ def read_site(run: Run, hosts: Collection[Host], patience: float = PATIENCE) -> 
 def _read_host(run: Run, host: Host, skew: dict[str, float]) -> HostReading:
     """Read a host by one ssh command, and note how far its clock is off."""
     volumes = [
-        run.stage.docker_volume(name)
-        for name in run.stage.site.volumes
-        if host in run.stage.volume_hosts(name)
+        run.stage.docker_volume(name) for name in run.stage.volumes if host in run.stage.volume_hosts(name)
     ]
     began = time.time()
     output = run.connections.to(host).script(

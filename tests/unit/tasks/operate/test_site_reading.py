@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from model.errors import HostError
 from model.json_types import Json
+from model.site_file.load import load, select
 from model.stage import Host
 from remote.mother import questions
 from tasks.operate.host_reading import HostReading
@@ -19,6 +21,41 @@ from tasks.operate.site_reading import EngineReading, SwarmReading, read_site
 HOSTS = [
     Host(f"hive{n}", f"p-hive{n}.example", f"10.0.0.{n}", is_hive=True, is_repository=False) for n in range(3)
 ]
+TWO_STAGES = """\
+site = "example"
+
+[stages.private]
+provider = "docker"
+cidr = "10.0.0.0/24"
+number_of_hosts = 1
+separate_repository = false
+
+[stages.production]
+provider = "docker"
+cidr = "10.0.1.0/24"
+number_of_hosts = 3
+separate_repository = false
+
+[volumes.data]
+hosts = ["hive0"]
+
+[volumes.archive]
+hosts = ["hive2"]
+
+[images.web]
+from = "debian:12"
+
+[services.web]
+image = "web"
+endpoint_mode = "dnsrr"
+volumes = [{ source = "data", target = "/data" }]
+
+[services.keeper]
+image = "web"
+endpoint_mode = "dnsrr"
+available_on = ["production"]
+volumes = [{ source = "archive", target = "/archive" }]
+"""
 OVER = threading.Event()
 """The end of the test: until then a host hangs."""
 
@@ -91,9 +128,32 @@ def over() -> Iterator[None]:
 
 def run(connections: Connections) -> Any:
     """Return a run with these connections."""
-    site = SimpleNamespace(volumes={})
     state = SimpleNamespace(fences=dict)
-    return SimpleNamespace(connections=connections, stage=SimpleNamespace(site=site, labels={}), state=state)
+    return SimpleNamespace(connections=connections, stage=SimpleNamespace(volumes={}, labels={}), state=state)
+
+
+def test_volumes_of_another_stage(tmp_path: Path) -> None:
+    """A volume that only another stage's services mount is not looked for: its hosts may be that stage's alone."""
+    path = tmp_path / "site.toml"
+    path.write_text(TWO_STAGES)
+    stage = select(load(path), "private")
+    scripts: list[str] = []
+
+    class Recorded(Connections):
+        def to(self, host: Host) -> Any:
+            def script(text: str, **_options: object) -> str:
+                scripts.append(text)
+                return self._host(host)
+
+            return SimpleNamespace(script=script)
+
+    in_stage = SimpleNamespace(connections=Recorded(), stage=stage, state=SimpleNamespace(fences=dict))
+    reading = read_site(in_stage, stage.hosts, 5)  # type: ignore[arg-type]
+
+    assert isinstance(reading.hosts["hive0"], HostReading), reading.hosts
+    [script] = scripts
+    assert "data" in script
+    assert "archive" not in script
 
 
 def test_a_host_that_hangs() -> None:
