@@ -22,6 +22,7 @@ from tasks.page.page_data import (
     PageLog,
     PageLogLine,
     PageSeries,
+    PageSource,
     Unread,
 )
 from tasks.page.site_page import page_phases, site_page
@@ -368,6 +369,7 @@ def whole(page: PageData) -> PageData:
                 ),
             ),
         ),
+        sources={name: PageSource(AT) for name in ("history", "backups", "alarms", "charts")},
         unread=(Unread("History", "hive2 does not answer"),),
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from commands.operate.status_lines import size_words
 from commands.page.markup import Markup, el, joined
 from commands.page.phase_picture import NARROW_GRAPH, WIDE_GRAPH, phase_picture
-from commands.page.pieces import UNKNOWN, moment_of, pending, section, state, table
+from commands.page.pieces import UNKNOWN, moment_of, not_fresh, pending, section, state, table
 from tasks.explain.status import FAILED, UP_TO_DATE
 from tasks.page.page_data import PageBackup, PageData, PagePhase, PageResource
 
@@ -89,17 +89,20 @@ def _some(lines: Sequence[Markup], shown: int) -> Markup:
 
 def backups_section(page: PageData) -> Markup:
     """Return the table of backups."""
-    if page.backups is None:
+    source = page.sources.get("backups")
+    body = None
+    if page.backups is None and source is None:
         body = el("p", "This site has no backups: site.toml has no [backup] (docs/backup.md).", class_="note")
-    elif not page.backups:
-        body = el("p", "No service says what is to be saved of it, or the backups could not be read.")
-    else:
+    elif page.backups is not None and not page.backups:
+        body = el("p", "No service says what is to be saved of it.")
+    elif page.backups:
         head = ("Service", "Newest backup", "Size", "Made on", "There are", "Last restore test")
         body = table("Backups", head, [_backup(each) for each in page.backups])
     return section(
         "backups",
         "Backups",
         "A backup is of use if it can be restored, so each is restored aside and tried now and then.",
+        not_fresh(source, "Backups"),
         body,
     )
 

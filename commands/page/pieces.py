@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from commands.page.markup import Markup, el, joined
+from tasks.page.page_data import PageSource
 
 UNKNOWN = "-"
 """In the place of what is not known, or not there."""
@@ -93,9 +94,29 @@ def faults(problems: Sequence[str], notes: Sequence[str] = ()) -> Markup:
 
 def moment(seconds: float) -> Markup:
     """Return a time, which the page's program also says as an age."""
-    shown = time.strftime("%Y-%m-%d %H:%M", time.gmtime(seconds))
     exact = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
-    return el("time", f"{shown} UTC", datetime=exact)
+    return el("time", moment_words(seconds), datetime=exact)
+
+
+def moment_words(seconds: float) -> str:
+    """Return a time as the page writes it."""
+    return f"{time.strftime('%Y-%m-%d %H:%M', time.gmtime(seconds))} UTC"
+
+
+def not_fresh(source: PageSource | None, what: str) -> Markup | None:
+    """Return what there is to say of a part of which no fresh answer came; None if one did.
+
+    Args:
+        source: How it was read; None where the site has no such part.
+        what: The part.
+
+    """
+    if source is None or not source.why:
+        return None
+    if source.at is None:
+        return el("p", f"{what}: could not be read: {source.why}", class_="note")
+    older = f" could be read: {source.why}"
+    return el("p", f"{what}: nothing newer than of ", moment(source.at), older, class_="note")
 
 
 def moment_of(words: str) -> Markup:

@@ -10,9 +10,10 @@ from functools import partial
 from typing import Any, TypeVar
 
 from commands.history import history
-from commands.page.asked_part import AskedPart
+from commands.page.asked_part import AskedPart, PartAnswer
 from commands.page.log_reading import page_logs
 from commands.page.signal_reading import read_alarms, read_charts
+from model.errors import HostError
 from tasks.backup.site_backups import SiteBackups
 from tasks.backup.site_restore_journal import restoration_words
 from tasks.explain.recorded_status import statuses
@@ -46,9 +47,9 @@ class PageReader:
     def __init__(self, run: Run, tasks: Mapping[str, Any], dep_manager: Any) -> None:
         self._run, self._tasks, self._dep_manager = run, tasks, dep_manager
         self._past = AskedPart("who deployed what", partial(history, run), PATIENCE)
-        self._backups = AskedPart("the backups", partial(_backups, run), LONG, SELDOM)
-        self._alarms = AskedPart("alarms", partial(read_alarms, run), LONG)
-        self._charts = AskedPart("metrics over time", partial(read_charts, run), LONG, SELDOM)
+        self._backups = AskedPart("the backups", partial(_kept, _backups, run), LONG, SELDOM)
+        self._alarms = AskedPart("alarms", partial(_kept, read_alarms, run), LONG)
+        self._charts = AskedPart("metrics over time", partial(_kept, read_charts, run), LONG, SELDOM)
         self._site_file = self._written()
 
     def read(self) -> PageData:
@@ -56,22 +57,22 @@ class PageReader:
         run, stage = self._run, self._run.stage
         made = [host for host in stage.hosts if run.state.host_record(host) is not None]
         unread: list[Unread] = []
-        parts = [*self._parts()] if stage.repository in made else []
-        for part in parts:
+        parts = dict(self._parts())
+        for part in parts.values():
             part.begin()
         reading = read_site(run, made)
         status = site_status(stage, made, reading)
         status = replace(
             status, swarm=(*status.swarm, *replacement_words(run.state), *restoration_words(run))
         )
-        past = self._past.answer(unread) or ()
-        page = site_page(stage, {host.short for host in made}, reading, status, past)
-        if stage.site.backup is not None:
-            page = replace(page, backups=self._backups.answer(unread) or ())
-        if stage.site.monitoring is not None:
-            alarms, why = self._alarms.answer(unread) or ((), "")
-            unread += [Unread("alarms", why)] if why else []
-            page = replace(page, alarms=alarms, charts=self._charts.answer(unread) or ())
+        # Of a site that is not made at all nothing is missing.
+        answers = {name: part.answer(unread if made else []) for name, part in parts.items()}
+        page = site_page(
+            stage, {host.short for host in made}, reading, status, answers["history"].value or ()
+        )
+        page = with_answers(page, answers, unread)
+        if stage.site.backup is not None and "backups" not in parts:
+            page = replace(page, backups=())
         if self._written() != self._site_file:
             unread.append(
                 Unread("site.toml", "it has changed since this began; start it again to go by the new one")
@@ -80,15 +81,15 @@ class PageReader:
         page = replace(page, unread=tuple(unread))
         return without_secrets(page, run.secrets.redact)
 
-    def _parts(self) -> Iterator[AskedPart[Any]]:
-        """Yield the parts that the site has and the repository host is asked for."""
+    def _parts(self) -> Iterator[tuple[str, AskedPart[Any]]]:
+        """Yield the parts that the site has and the repository host is asked for, by their names in a page's data."""
         site = self._run.stage.site
-        yield self._past
+        yield "history", self._past
         if site.backup is not None and any(each.backup_scripts for each in self._run.stage.services.values()):
-            yield self._backups
+            yield "backups", self._backups
         if site.monitoring is not None:
-            yield self._alarms
-            yield self._charts
+            yield "alarms", self._alarms
+            yield "charts", self._charts
 
     def _written(self) -> bytes:
         """Return site.toml as it is now; nothing where it can't be read."""
@@ -103,6 +104,37 @@ class PageReader:
         known = statuses(self._run, self._tasks, self._dep_manager)
         before: dict[str, Collection[str]] = {name: self._tasks[name].task_dep for name in known}
         return page_phases({name: phase.doc for name, phase in PHASES.items()}, known, before)
+
+
+def with_answers(page: PageData, answers: Mapping[str, PartAnswer[Any]], unread: list[Unread]) -> PageData:
+    """Return a page with what the repository host answered, and how it was read. Pure.
+
+    Args:
+        page: The page.
+        answers: The answers by their names in a page's data.
+        unread: Gets why alarms that came may not be all.
+
+    """
+    found: dict[str, Any] = {name: each.value for name, each in answers.items() if name != "history"}
+    sources = {name: each.source for name, each in answers.items()}
+    if found.get("alarms") is not None:
+        found["alarms"], doubt = found["alarms"]
+        sources["alarms"] = replace(sources["alarms"], doubt=doubt)
+        unread += [Unread("alarms", doubt)] if doubt else []
+    return replace(page, sources=sources, **found)
+
+
+def _kept(ask: Callable[[Run], T], run: Run) -> T:
+    """Return what the repository host answers to a question.
+
+    Raises:
+        HostError: It is not made yet, or does not answer.
+
+    """
+    host = run.stage.repository
+    if run.state.host_record(host) is None:
+        raise HostError(f"{host.short}, which has them, is not made yet, as far as state/ knows")
+    return ask(run)
 
 
 def _backups(run: Run) -> tuple[PageBackup, ...]:

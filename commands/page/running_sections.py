@@ -6,8 +6,18 @@ from commands.operate.status_lines import size_words, span
 from commands.page.anchors import anchors
 from commands.page.markup import Markup, el, joined
 from commands.page.picture import NARROW, WIDE, picture
-from commands.page.pieces import UNKNOWN, faults, moment, moment_of, pending, section, state, table
-from tasks.page.page_data import PageData
+from commands.page.pieces import (
+    UNKNOWN,
+    faults,
+    moment,
+    moment_of,
+    not_fresh,
+    pending,
+    section,
+    state,
+    table,
+)
+from tasks.page.page_data import PageData, PageSource
 from tasks.page.site_parts import PageDeployment, PageHost, PageService
 
 
@@ -35,27 +45,36 @@ def _counted(number: int, noun: str) -> str:
 def wrong_section(page: PageData) -> Markup:
     """Return what is wrong, what could not be read, and who is at work."""
     words, is_good = verdict(page)
-    at_work = None
-    if page.run is not None:
-        at_work = el(
-            "p",
-            f"{page.run.who} is making a change right now, since ",
-            moment_of(page.run.began),
-            ": ",
-            el("code", page.run.command),
-            ". Some of what is below may be on its way.",
-            class_="note",
-        )
     unread = [el("li", f"{each.part}: {each.why}") for each in page.unread]
     return section(
         "wrong",
         "How it is",
         "",
         el("p", state(words, is_good=is_good), class_="verdict"),
-        at_work,
+        _at_work(page),
         faults([anchors(page).linked(each) for each in page.problems]) if page.problems else None,
         el("h3", "What could not be read") if unread else None,
         el("ul", *unread) if unread else None,
+    )
+
+
+def _at_work(page: PageData) -> Markup | None:
+    """Return who is making a change; None if nobody is."""
+    if page.run is None:
+        return None
+    source = page.sources.get("history", PageSource())
+    older_of = source.at if source.why else None
+    return el(
+        "p",
+        page.run.who,
+        " is making a change right now" if older_of is None else " was making a change at ",
+        None if older_of is None else moment(older_of),
+        ", since ",
+        moment_of(page.run.began),
+        ": ",
+        el("code", page.run.command),
+        ". Some of what is below may be on its way.",
+        class_="note",
     )
 
 
@@ -141,6 +160,7 @@ def services_section(page: PageData) -> Markup:
         "Services",
         "The programs that the site is for. Each runs as one or more tasks; a revision is one version of its "
         "definition, and going back to an earlier one is possible.",
+        not_fresh(page.sources.get("history"), "Who deployed what") if rows else None,
         table("Services", head, rows, [f"service-{n}" for n in range(len(rows))])
         if rows
         else el("p", "There are none."),

@@ -5,7 +5,7 @@ import json
 from commands.operate.status_lines import size_words
 from commands.page.anchors import Anchors, anchors
 from commands.page.markup import Markup, el, joined
-from commands.page.pieces import UNKNOWN, moment_of, section, state, table
+from commands.page.pieces import UNKNOWN, moment_of, not_fresh, pending, section, state, table
 from tasks.page.page_data import PageAlarm, PageChart, PageData, PageSeries
 
 _OFF = "This site does not watch itself: site.toml has no [monitoring] (docs/monitoring.md)."
@@ -13,17 +13,33 @@ _OFF = "This site does not watch itself: site.toml has no [monitoring] (docs/mon
 
 def alarms_section(page: PageData) -> Markup:
     """Return the alarms that are given, the silenced ones last."""
-    if page.alarms is None:
+    source = page.sources.get("alarms")
+    doubt = el("p", source.doubt, class_="note") if source is not None and source.doubt else None
+    body = None
+    if page.alarms is None and source is None:
         body = el("p", _OFF, class_="note")
-    elif not page.alarms:
-        body = el("p", state("No alarm is given.", is_good=True))
-    else:
+    elif page.alarms is not None and not page.alarms:
+        is_sure = source is not None and source.is_sure
+        body = el("p", _no_alarm(is_sure=is_sure))
+    elif page.alarms:
         ordered = sorted(page.alarms, key=lambda alarm: (alarm.is_silenced, alarm.since))
         head = ("Alarm", "What", "Service", "Host", "Since", "Look with")
         body = table("Alarms", head, [_alarm(each, anchors(page)) for each in ordered])
     return section(
-        "alarms", "Alarms", "What the site itself has found to be wrong, and told its receivers.", body
+        "alarms",
+        "Alarms",
+        "What the site itself has found to be wrong, and told its receivers.",
+        not_fresh(source, "Alarms"),
+        doubt,
+        body,
     )
+
+
+def _no_alarm(*, is_sure: bool) -> Markup:
+    """Return that there are no alarms: good news only if all were heard just now."""
+    if is_sure:
+        return state("No alarm is given.", is_good=True)
+    return pending("No alarm was heard of, which does not say that there is none.")
 
 
 def _alarm(alarm: PageAlarm, at: Anchors) -> list[str]:
@@ -42,17 +58,18 @@ def _alarm(alarm: PageAlarm, at: Anchors) -> list[str]:
 
 def metrics_section(page: PageData) -> Markup:
     """Return the charts, each with the same in figures below it."""
+    source = page.sources.get("charts")
+    note = not_fresh(source, "Metrics")
     if not page.charts:
-        return section(
-            "metrics",
-            "Metrics over time",
-            "",
-            el("p", _OFF, class_="note") if page.alarms is None else el("p", "There are none yet."),
-        )
+        body = el("p", _OFF, class_="note") if source is None else None
+        if source is not None and page.charts is not None:
+            body = el("p", "There are none yet.")
+        return section("metrics", "Metrics over time", "", note, body)
     return section(
         "metrics",
         "Metrics over time",
         "Measured every few seconds on each host. Below each chart are the same lines in figures.",
+        note,
         el("div", *(_chart(chart) for chart in page.charts), class_="charts"),
         _data(page.charts),
     )

@@ -201,6 +201,27 @@ class Unread:
 
 
 @dataclass(frozen=True)
+class PageSource:
+    """How far a part that the repository host is asked for can be believed.
+
+    Args:
+        at: When what is shown was read; None if it never was.
+        why: Why there is no newer answer; empty if there is one.
+        doubt: Why an answer that came may not say all; empty if it does.
+
+    """
+
+    at: float | None = None
+    why: str = ""
+    doubt: str = ""
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether what is not in the answer is not there."""
+        return not self.why and not self.doubt
+
+
+@dataclass(frozen=True)
 class PageData:
     """All that a site's page shows.
 
@@ -216,10 +237,12 @@ class PageData:
         volumes: The volumes.
         networks: The networks.
         phases: The phases.
-        backups: The services' newest backups; None where the site has no backups.
-        alarms: The alarms that are raised; None where the site has no `[monitoring]`.
-        charts: Metrics over time.
+        backups: The services' newest backups; None where the site has no backups, or they never could be read.
+        alarms: The alarms that are given; None where the site has no `[monitoring]`, or they never could be read.
+        charts: Metrics over time; None as the alarms.
         logs: Log lines around what is wrong.
+        sources: How `history`, `backups`, `alarms` and `charts` were read: those that the site has. The history says
+            who deployed what, and who is at work.
         run: The run that is at work.
         unread: The parts that could not be read.
         version: Of this form.
@@ -239,8 +262,9 @@ class PageData:
     phases: tuple[PagePhase, ...] = ()
     backups: tuple[PageBackup, ...] | None = None
     alarms: tuple[PageAlarm, ...] | None = None
-    charts: tuple[PageChart, ...] = ()
+    charts: tuple[PageChart, ...] | None = None
     logs: tuple[PageLog, ...] = ()
+    sources: dict[str, PageSource] = dataclasses.field(default_factory=dict)
     run: PageRun | None = None
     unread: tuple[Unread, ...] = ()
     version: int = VERSION

@@ -7,16 +7,19 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import combinations, pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from commands.page.document import served, single_file
+from commands.page.kept_sections import backups_section
 from commands.page.markup import el, joined
 from commands.page.phase_picture import NARROW_GRAPH, WIDE_GRAPH, GraphForm, phase_picture
 from commands.page.picture import NARROW, WIDE, Form, picture
 from commands.page.reading import without_secrets
-from commands.page.running_sections import verdict
-from tasks.page.page_data import PageData, PageResource, Unread
+from commands.page.running_sections import services_section, verdict, wrong_section
+from commands.page.signal_sections import alarms_section, metrics_section
+from tasks.page.page_data import PageAlarm, PageData, PageResource, PageRun, PageSource, Unread
 from tasks.page.site_page import page_phases
 from tests.page_sites import DEAD_HOST, EMPTY, HOSTILE, LARGE, PHASES, WELL, MadeUp, whole
 
@@ -87,8 +90,9 @@ def test_what_a_site_says_stays_text(page: PageData) -> None:
 
 def test_metrics_cannot_end_their_script(page: PageData) -> None:
     """The charts' data stands in a script; a label that ends one, or begins a comment, is data."""
-    series = replace(page.charts[0].series[0], label="</script><!--<script>")
-    text = single_file(replace(page, charts=(replace(page.charts[0], series=(series,)),)))
+    [chart, *_] = page.charts or ()
+    series = replace(chart.series[0], label="</script><!--<script>")
+    text = single_file(replace(page, charts=(replace(chart, series=(series,)),)))
 
     assert len(Parsed(text).all("script")) == 3
     assert "\\u003c/script>" in text
@@ -282,6 +286,73 @@ def test_the_verdict_counts_what_is_wrong_and_what_alarms(page: PageData) -> Non
     assert verdict(unread) == ("Nothing wrong was found, but not everything could be read", False)
     assert verdict(replace(page, can_tell=False))[1] is False
     assert verdict(replace(page, is_made=False)) == ("Not built yet, as far as this checkout knows", False)
+
+
+SEEN = 1_796_039_820.0
+"""Three minutes before the page: 11:57."""
+SILENT = PageSource(None, "hive2 does not answer")
+OLDER = PageSource(SEEN, "no answer within 20 s")
+
+
+def test_no_alarm_is_good_news_only_if_all_were_just_heard(page: PageData) -> None:
+    """Else the section says itself why they are not known, or of when they are; a site that has none says that."""
+
+    def shown(found: tuple[PageAlarm, ...] | None, source: PageSource | None) -> str:
+        sources = {"alarms": source} if source else {}
+        return str(alarms_section(replace(page, alarms=found, sources=sources)))
+
+    good, unsure = "No alarm is given.", "No alarm was heard of, which does not say that there is none."
+    assert 'class="good"' in shown((), PageSource(SEEN))
+    assert good in shown((), PageSource(SEEN))
+    for found, source, said in (
+        (None, SILENT, "Alarms: could not be read: hive2 does not answer"),
+        ((), OLDER, "2026-11-30 11:57 UTC</time> could be read: no answer within 20 s"),
+        (page.alarms, OLDER, "2026-11-30 11:57 UTC</time> could be read: no answer within 20 s"),
+        ((), PageSource(SEEN, doubt="others would not arrive"), "others would not arrive"),
+        (page.alarms, PageSource(SEEN, doubt="others would not arrive"), "others would not arrive"),
+        (None, None, "This site does not watch itself"),
+    ):
+        text = shown(found, source)
+        assert said in text
+        assert good not in text
+        assert 'class="good"' not in text
+        assert (unsure in text) is (found == ())
+
+
+def test_a_section_says_itself_that_it_could_not_be_read(page: PageData) -> None:
+    """Backups, metrics and who deployed what: not read, older, or none at all are three things."""
+
+    def shown(source: PageSource | None, *, known: bool) -> list[str]:
+        name_of = {"backups": page.backups, "charts": page.charts}
+        values: dict[str, Any] = name_of if known else dict.fromkeys(name_of)
+        sources = dict.fromkeys(("history", *name_of), source) if source else {}
+        changed = replace(page, sources=sources, **values)
+        return [str(each(changed)) for each in (backups_section, metrics_section, services_section)]
+
+    for text in shown(SILENT, known=False):
+        assert ": could not be read: hive2 does not answer</p>" in text
+    for text in shown(OLDER, known=True):
+        assert "UTC</time> could be read: no answer within 20 s</p>" in text
+    for text in shown(PageSource(SEEN), known=True):
+        assert "could be read" not in text
+    backups, metrics, _ = shown(None, known=False)
+    assert "site.toml has no [backup]" in backups
+    assert "site.toml has no [monitoring]" in metrics
+    empty = replace(page, backups=(), charts=(), sources={"charts": PageSource(SEEN)})
+    assert "No service says what is to be saved of it." in backups_section(empty)
+    assert "There are none yet." in metrics_section(empty)
+
+
+def test_a_run_is_at_work_right_now_only_if_that_was_just_read(page: PageData) -> None:
+    """Else it was, at the time of the history that is shown."""
+    run = PageRun("bob@desk", "doit", "2026-11-30T11:56:00Z")
+    now, older = (
+        str(wrong_section(replace(page, run=run, sources={"history": each})))
+        for each in (PageSource(SEEN), OLDER)
+    )
+
+    assert "bob@desk is making a change right now, since " in now
+    assert 'bob@desk was making a change at <time datetime="2026-11-30T11:57:00Z">' in older
 
 
 def test_what_is_named_leads_to_its_place(page: PageData) -> None:

@@ -1,5 +1,6 @@
 """A site is read for its page: what can't be read is said, and holds up nothing else."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from doit.dependency import Dependency
 
+from commands import history
 from commands.page import log_reading, reading
 from commands.page.log_reading import page_logs
 from commands.page.reading import PageReader
@@ -18,7 +20,15 @@ from remote.engine.log_stream import LogLine, LogRequest
 from tasks.logs.central_log import CentralRequest
 from tasks.operate.service_logs import TaskLine
 from tasks.operate.site_reading import SiteReading
-from tasks.page.page_data import PageAlarm, PageBackup, PageChart, PageData, PageLogLine, Unread
+from tasks.page.page_data import (
+    PageAlarm,
+    PageBackup,
+    PageChart,
+    PageData,
+    PageLogLine,
+    PageSource,
+    Unread,
+)
 from tasks.page.site_parts import PageService
 from tasks.run.context import Run
 from tests.made import Made, new
@@ -134,7 +144,8 @@ def test_alarms_and_metrics_of_a_site_that_watches_itself(
 
     monkeypatch.setattr(reading, "read_alarms", lambda _run: ((alarm,), "others would not arrive"))
     monkeypatch.setattr(reading, "read_charts", charts)
-    assert reader(made).read().alarms is None
+    page = reader(made).read()
+    assert (page.alarms, page.charts, {*page.sources}) == (None, None, {"history"})
 
     made.edit("[networks.back]", "[monitoring]\n[networks.back]")
     reads = reader(made)
@@ -142,7 +153,48 @@ def test_alarms_and_metrics_of_a_site_that_watches_itself(
         page = reads.read()
         assert (page.alarms, page.charts) == ((alarm,), (chart,))
         assert page.unread == (Unread("alarms", "others would not arrive"),)
+        assert page.sources["alarms"].doubt == "others would not arrive"
+        assert page.sources["charts"].is_sure
     assert asked == [1]
+
+
+def test_alarms_that_were_not_read_are_not_none(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not known is null in the data, never an empty list; it is read again, and kept, with its time."""
+    answers: list[Any] = [HostError("amtool: no answer"), ((), ""), HostError("amtool: no answer")]
+
+    def ask(_run: Run) -> Any:
+        if isinstance(answer := answers.pop(0), HostError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(reading, "read_alarms", ask)
+    monkeypatch.setattr(reading, "read_charts", lambda _run: ())
+    made.edit("[networks.back]", "[monitoring]\n[networks.back]")
+    reads = reader(made)
+
+    first = json.loads(json.dumps(reads.read().data()))
+    assert (first["alarms"], first["charts"]) == (None, [])
+    assert first["sources"]["alarms"] == {"at": None, "why": "amtool: no answer", "doubt": ""}
+    second = reads.read()
+    assert (second.alarms, second.sources["alarms"].is_sure, second.unread) == ((), True, ())
+    third = reads.read()
+    at = second.sources["alarms"].at
+    assert (third.alarms, third.sources["alarms"]) == ((), PageSource(at, "amtool: no answer"))
+    assert [each.part for each in third.unread] == ["alarms"]
+
+
+def test_a_repository_host_that_is_not_made(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that it has is known, and each is named; nobody asks it."""
+    monkeypatch.setattr(reading, "read_alarms", lambda _run: pytest.fail("it was asked"))
+    monkeypatch.setattr(reading, "history", history.history)
+    made.edit("[networks.back]", "[monitoring]\n[networks.back]")
+    run = made.run()
+    run.state.forget(f"build_infra:{run.stage.repository_short}")
+    page = reader(made).read()
+
+    assert (page.alarms, page.charts) == (None, None)
+    assert [each.part for each in page.unread] == ["who deployed what", "alarms", "metrics over time"]
+    assert all("is not made yet" in each.why for each in page.unread)
 
 
 # -- log lines ---------------------------------------------------------------------------------------------------------
