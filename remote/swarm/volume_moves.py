@@ -9,7 +9,7 @@ from docker.errors import APIError, NotFound
 
 from model.errors import ServiceError
 from model.json_types import Json
-from model.labels import MOVING_LABEL, labels_of
+from model.labels import BACKUP_STOP_LABEL, MOVING_LABEL, labels_of
 from model.log import Log
 from model.stage import Host
 from model.swarm.host_node import is_of
@@ -84,6 +84,17 @@ def note_copied(client: DockerClient, stage: Mapping[str, str], volume: str) -> 
         )
 
 
+def forget_copied(client: DockerClient, volume: str) -> None:
+    """Write down that the copy of a volume is not whole any more, so that it is made anew.
+
+    Raises:
+        ServiceError: The swarm refuses.
+
+    """
+    with engine_errors(volume, "writing down that its copy is to be made anew", ServiceError):
+        _remove(client, journal_name(volume, copied=True))
+
+
 def end_move(client: DockerClient, volume: str) -> None:
     """Remove the journal of a move: first what says that there is one.
 
@@ -141,10 +152,24 @@ def start_service(client: DockerClient, name: str, before: Json, markers: Mappin
         if MOVING_LABEL not in labels_of(found):
             return found["Spec"]  # type: ignore[no-any-return]
         spec = started_spec(found["Spec"], before)
-        labels = {label: value for label, value in labels_of(spec).items() if label != MOVING_LABEL}
+        # That of a backup as well, which was lost with its hive: it would tell of another time.
+        ours = {MOVING_LABEL, BACKUP_STOP_LABEL}
+        labels = {label: value for label, value in labels_of(spec).items() if label not in ours}
         return {**spec, "Labels": {**labels, **markers}}
 
     _change(client, name, started)
+
+
+def are_stopped(client: DockerClient, move: VolumeMove) -> bool:
+    """Return whether all services that a move stopped are stopped for it still; one that is gone is.
+
+    Raises:
+        ServiceError: The swarm refuses.
+
+    """
+    with engine_errors(move.volume, "looking at its services", ServiceError):
+        found = [find_service(client, name) for name in move.stopped]
+    return all(MOVING_LABEL in labels_of(each) for each in found if each is not None)
 
 
 def _change(client: DockerClient, name: str, changed: Callable[[Json], Json]) -> None:

@@ -38,7 +38,9 @@ def begin_to_come_back(run: Run, host: Host, backups: Mapping[str, Mapping[str, 
     for volume, generations in backups.items():
         move = known.get(volume)
         if move is None:
-            move = VolumeMove(volume, "", host.short, users_of(run, volume), backups=generations)
+            move = VolumeMove(
+                volume, "", host.short, users_of(run, volume, may_be_saved=False), backups=generations
+            )
             begin_move(client, run.stage.labels, move)
         for service in move.stopped:
             log(f"{service}: is stopped until volume {volume} is back")

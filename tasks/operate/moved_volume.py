@@ -317,13 +317,38 @@ class MovedVolumes:
                     "meanwhile: end it there, then type this again"
                 )
 
+    def _refuse_old_copy_in_use(self, candidate: Candidate) -> None:
+        """Refuse to go on where somebody uses the old copy since it was copied: what that writes would stay behind.
+
+        The copy is made anew then, unless a service of the volume runs with it already.
+
+        Raises:
+            ServiceError: A container uses it.
+
+        """
+        from remote.swarm.volume_moves import are_stopped, forget_copied
+
+        run, source, move = self._run, candidate.source, candidate.move
+        # With a backup it is agreed that what came since then is lost.
+        if source is None or move.backups is not None or run.live_state.host(source).error:
+            return
+        try:
+            self.refuse_users(candidate, (source,))
+        except ServiceError:
+            _, client = run.connections.manager()
+            if are_stopped(client, move):
+                forget_copied(client, candidate.name)
+            raise
+
     def start(self) -> None:
         """Have the services run where the data is now: labels of nodes, then what each service had.
 
         Raises:
-            SkepError: The swarm refuses.
+            SkepError: The swarm refuses; or a container uses an old copy, as one that was started meanwhile.
 
         """
+        for each in self._candidates:
+            self._refuse_old_copy_in_use(each)
         from remote.swarm.volume_moves import add_node_labels, set_node_label, start_service
 
         run = self._run

@@ -1,5 +1,6 @@
 """Which copy of a volume is to be moved to a hive, and why it can't be moved now. Changes nothing."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from model.labels import (
     labels_of,
 )
 from model.stage import Host
+from model.swarm.backup_stop import as_before_backup, is_left_stopped, is_stopped_for_backup
 from model.swarm.host_node import node_of
 from model.swarm.volume_move import VolumeMove, wanted
 from remote.swarm.jobs import is_at_work, is_job
@@ -96,8 +98,9 @@ def candidate(run: Run, name: str, to: str, from_: str | None) -> Candidate:
             f"doit prune confirm={run.stage.site_name} volumes={name}, which removes that of {target.short}, and "
             "begin anew"
         )
-    services = users_of(run, name)
-    if source is not None and not live.host(source).error:
+    answers = source is not None and not live.host(source).error
+    services = users_of(run, name, may_be_saved=answers)
+    if source is not None and answers:
         _check_containers(run, name, source, services)
     move = VolumeMove(
         name,
@@ -331,11 +334,16 @@ def _way_out(begun: VolumeMove, host: Host) -> str:
     return f"{begun.refusal()}, when it is back"
 
 
-def users_of(run: Run, name: str) -> Mapping[str, Json]:
+def users_of(run: Run, name: str, *, may_be_saved: bool) -> Mapping[str, Json]:
     """Return the services that mount a volume and run tasks without end, each with what it is to have again.
 
+    Args:
+        run: The run; it holds the stage.
+        name: The volume.
+        may_be_saved: Whether the hive with its data answers, so that a backup which has stopped a service starts it.
+
     Raises:
-        MoveRefusedError: A job of it is at work, a one-off task, or somebody else's service.
+        MoveRefusedError: A job of it is at work, a one-off task, a backup, or somebody else's service.
 
     """
     host, _ = run.connections.manager()
@@ -343,7 +351,8 @@ def users_of(run: Run, name: str) -> Mapping[str, Json]:
     found = {}
     with closing(run.connections.reader(host)) as api:
         for service in api.services():
-            spec = service["Spec"]
+            # What it has while a backup holds it is not its own.
+            spec = as_before_backup(service["Spec"])
             if not _mounts(spec, name):
                 continue
             labels, called = labels_of(spec), str(spec["Name"])
@@ -363,6 +372,15 @@ def users_of(run: Run, name: str) -> Mapping[str, Json]:
                 )
             if is_job(service):
                 continue
+            if (
+                may_be_saved
+                and is_stopped_for_backup(service["Spec"])
+                and not is_left_stopped(service, time.time())
+            ):
+                raise MoveRefusedError(
+                    f"volume {name}: {called} is stopped while a backup of it is made, which starts it again: wait for "
+                    "its end (doit status)"
+                )
             # Stopped for another volume already: that one's journal knows what it had.
             other = under_way.get(labels.get(MOVING_LABEL, "").partition(" ")[0])
             found[called] = other.stopped[called] if other and called in other.stopped else wanted(spec)

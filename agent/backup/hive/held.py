@@ -11,7 +11,7 @@ from agent.backup.hive.journal import Journal, paused, released
 from agent.backup.hive.task_container import containers_here, runs_somewhere
 from agent.errors import AgentError
 from agent.host.engine_socket import EngineSocket
-from agent.host.service_labels import BACKUP_STOP
+from agent.host.service_labels import BACKUP_STOP, is_at_work
 
 _STOP_PATIENCE = 300.0
 """Seconds that a service's tasks may take to end."""
@@ -214,6 +214,8 @@ def stop(engine: EngineSocket, service: str, *, for_backup: bool = False) -> Non
 def start(engine: EngineSocket, service: str, replicas: int) -> None:
     """Have a service that was stopped run so many tasks; what somebody deployed meanwhile stays as it is.
 
+    One that a run has stopped meanwhile, as for a volume's move, is that run's to start.
+
     Raises:
         AgentError: The swarm refuses.
 
@@ -237,7 +239,8 @@ def _scale(
         service: The service.
         replicas: The number of its tasks.
         ends: Until when that is tried again if somebody else changes the service.
-        only_from: The number that it must have, or it keeps its own; whatever it has by default.
+        only_from: The number that it must have, or it keeps its own, and so does one that a run has changed for a
+            while; whatever it has by default.
         for_backup: Whether it gets that label, with the number that it has now.
 
     Raises:
@@ -253,7 +256,7 @@ def _scale(
         mode = spec["Mode"].get("Replicated") or {}
         has = mode.get("Replicas")
         had_label = (spec.get("Labels") or {}).pop(BACKUP_STOP, None) is not None
-        is_as_wanted = has == replicas or only_from not in (None, has)
+        is_as_wanted = has == replicas or (only_from is not None and (has != only_from or is_at_work(spec)))
         if is_as_wanted and (for_backup or not had_label):
             return
         if not is_as_wanted:

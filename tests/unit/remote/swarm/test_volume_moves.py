@@ -102,6 +102,9 @@ def test_a_journal_is_there_from_the_beginning_to_the_end() -> None:
     assert moves_in(swarm.made.values()) == {"data": MOVE}
     volume_moves.note_copied(swarm, STAGE, "data")
     assert moves_in(swarm.made.values())["data"].is_copied
+    volume_moves.forget_copied(swarm, "data")
+    assert not moves_in(swarm.made.values())["data"].is_copied
+    volume_moves.note_copied(swarm, STAGE, "data")
 
     volume_moves.end_move(swarm, "data")
     volume_moves.end_move(swarm, "data")
@@ -133,10 +136,14 @@ def test_a_service_stops_and_starts_as_it_was() -> None:
     stopped = swarm.service["Spec"]
     assert stopped["Mode"] == {"Replicated": {"Replicas": 0}}
     assert stopped["Labels"] == {**before["Labels"], "skep.moving": "data hive1"}
+    # A backup held it, and was lost with its hive: a label that stayed would have a later scale=0 taken for its work.
+    stopped["Labels"]["skep.stopped-for-backup"] = "3"
+    assert volume_moves.are_stopped(swarm, MOVE)
 
     volume_moves.start_service(swarm, "web", {"replicas": 3}, {"skep.initialized.first": "key"})
     started = {**before, "Labels": {**before["Labels"], "skep.initialized.first": "key"}}
     assert swarm.service["Spec"] == started
+    assert not volume_moves.are_stopped(swarm, MOVE)
     volume_moves.start_service(swarm, "web", {"replicas": 1}, {})
     assert swarm.service["Spec"] == started
     volume_moves.start_service(swarm, "gone", {"replicas": 1}, {})

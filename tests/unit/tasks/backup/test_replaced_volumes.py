@@ -39,7 +39,7 @@ def did(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         "stop_service",
         lambda _client, name, move: done.append(f"stop {name} for {move.volume}"),
     )
-    monkeypatch.setattr(replaced_volumes, "users_of", lambda _run, _name: {"web": {"replicas": 2}})
+    monkeypatch.setattr(replaced_volumes, "users_of", lambda _run, _name, **_: {"web": {"replicas": 2}})
     return done
 
 

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from model.errors import ServiceError
 from model.swarm.volume_move import VolumeMove
+from remote.swarm import volume_moves
+from tasks.operate import moved_volume
 from tasks.operate.moved_volume import MovedVolumes
 from tasks.operate.volume_candidates import Candidate, MoveRefusedError
 from tests import made as rig
@@ -104,3 +107,34 @@ def test_the_directory_of_a_bound_volume_has_to_be_there(made: rig.Made) -> None
 
     hosts.directories.add("/srv/data")
     assert [found.write_to for found in surveyed(made, hosts)] == ["/srv/data"]
+
+
+@pytest.mark.parametrize("are_stopped", [True, False])
+def test_an_old_copy_that_is_written_to_after_it_was_copied(
+    made: rig.Made, monkeypatch: pytest.MonkeyPatch, *, are_stopped: bool
+) -> None:
+    """While another volume was copied, or after a kill: no service starts without it, and the copy is made anew.
+
+    Unless one runs with the new copy already, and has written to that.
+    """
+    run = made.run()
+    source, target = (run.stage.host(short) for short in ("hive0", "hive1"))
+    moves = {
+        name: VolumeMove(name, "hive0", "hive1", {"web": {}}, is_copied=True) for name in ("data", "logs")
+    }
+    users, done = {"data": "web.1.x"}, list[str]()
+    connections: Any = run.connections
+    connections.manager = lambda: (source, None)
+
+    def using(_run: object, name: str, host: Any) -> Any:
+        return [{"Names": [f"/{users[name]}"]}] if host == source and name in users else []
+
+    monkeypatch.setattr(moved_volume, "using", using)
+    monkeypatch.setattr(volume_moves, "forget_copied", lambda _client, name: done.append(f"forget {name}"))
+    monkeypatch.setattr(volume_moves, "are_stopped", lambda *_: are_stopped)
+    monkeypatch.setattr(volume_moves, "set_node_label", lambda *_, **__: done.append("label"))
+    candidates = [Candidate(name, source, target, move, has_begun=True) for name, move in moves.items()]
+
+    with pytest.raises(ServiceError, match=r"volume data: container web.1.x on hive0 uses it meanwhile"):
+        MovedVolumes(run, candidates, lambda _line: None).start()
+    assert done == (["forget data"] if are_stopped else [])

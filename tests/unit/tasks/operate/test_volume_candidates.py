@@ -1,8 +1,10 @@
 """Which copy of a volume is moved, and what is refused before anything stops."""
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from commands.plan import plan_report
 from model.keys.digest import key_of
 from model.keys.record import VolumeRecord
+from model.labels import BACKUP_STOP_LABEL
 from model.swarm.volume_move import VolumeMove, journal_labels, journal_name, moves_in, wanted
 from remote.swarm.spec import spec_digest
 from tasks import build_volumes, initialize_services
@@ -235,6 +238,28 @@ def test_what_is_refused(
     change(made, listings)
 
     assert refused(made, listings).startswith(said)
+
+
+def saved(made: Made, at: float) -> None:
+    """Have a backup keep the service stopped since a time."""
+    service = made.swarm.services["web"]
+    service["Spec"]["Labels"][BACKUP_STOP_LABEL] = "2"
+    service["Spec"]["Mode"] = {"Replicated": {"Replicas": 0}}
+    service["UpdatedAt"] = f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%S}Z"
+
+
+def test_a_service_that_a_backup_has_stopped(made: Made, listings: Listings) -> None:
+    """The backup would start it in the middle of the move: refused, unless that is lost; then it has its own number."""
+    made.edit(*TO_HIVE1)
+    saved(made, time.time() - 10)
+    assert refused(made, listings).startswith("volume data: web is stopped while a backup of it is made")
+
+    saved(made, time.time() - 7200)
+    assert moved(made, listings).move.stopped == {"web": {"replicas": 2}}
+
+    saved(made, time.time() - 10)
+    made.hosts["hive0"] = replace(made.hosts["hive0"], error="hive0: ssh: no answer")
+    assert moved(made, listings, from_="backup").move.stopped == {"web": {"replicas": 2}}
 
 
 @pytest.mark.parametrize(

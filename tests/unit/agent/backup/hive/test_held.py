@@ -218,6 +218,16 @@ def test_others_see_that_a_backup_has_stopped_it(tmp_path: Path, labels: dict[st
     assert (engine.replicas, engine.labels or {}) == (5, labels or {})
 
 
+@pytest.mark.parametrize("label", ["skep.moving", "skep.taken-out.back"])
+def test_what_a_run_has_stopped_meanwhile_is_not_started(tmp_path: Path, label: str) -> None:
+    """A volume of it is moved: its tasks would write to a copy that is left behind. Whoever stopped it starts it."""
+    engine, note = Engine(), Journal(tmp_path / "held.json")
+    with held(engine, "web", "c1", "stop", note):
+        engine.labels = {**(engine.labels or {}), label: "data hive1"}
+    assert (engine.replicas, engine.labels) == (0, {"skep.spec": "digest", label: "data hive1"})
+    assert note.read() is None
+
+
 class FileEngine(Engine):
     """An engine whose paused containers are files, so that two processes see the same.
 
