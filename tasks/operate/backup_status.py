@@ -1,17 +1,21 @@
 """What is wrong with the backups, as the hosts' agents wrote it down."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from model.json_types import Json
 from model.stage import Stage
+from tasks.backup.repository_note import RepositoryNote, is_ahead
 from tasks.operate.host_reading import HostReading
 from tasks.operate.site_reading import SiteReading
+from tasks.operate.site_view import RUNNING, short_names
 
 GRACE = 3600.0
 """Seconds that a backup may take, and a timer may be late."""
+_TIMES = ("last_try", "last_good")
+"""The times of a service's note that say when it was saved, by its hive's clock."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +56,11 @@ def backup_problems(stage: Stage, reading: SiteReading) -> Iterator[str]:
     now = reading.at or time.time()
     due = _due(every, stage.site.backup.schedule)
     upkeep = jobs.get(stage.repository_short, ())
-    newest = _newest(upkeep)
+    note = RepositoryNote.of(upkeep)
     for name, service in stage.services.items():
-        if not service.backup_scripts:
-            continue
-        # It may have moved: the hive that saved it last speaks for it.
-        found = [job for job in every if job.get("service") == name]
-        last = max(found, key=lambda job: float(job.get("last_try") or 0), default={})
-        if last.get("error"):
-            yield f"{name}: its backup has failed for {_span(now, last.get('since') or now)}: {last['error']}"
-        else:
-            yield from _late(name, float(last.get("last_good") or 0), newest, due, now)
-        if untried := last.get("untried"):
-            yield f"{name}: for {_span(now, untried['since'])} {untried['why']}"
+        if service.backup_scripts:
+            notes = {short: job for short, each in jobs.items() for job in each if job.get("service") == name}
+            yield from _service(name, notes, _homes(stage, reading, name), note, due, now)
     for short, each in jobs.items():
         for job in each:
             if (kept := job.get("standby")) and job.get("error"):
@@ -74,7 +70,9 @@ def backup_problems(stage: Stage, reading: SiteReading) -> Iterator[str]:
                 )
             elif kept and job.get("made") and due.period is not None:
                 made = datetime.fromisoformat(job["made"]).timestamp()
-                if now - made > 2 * due.period + GRACE:
+                if is_ahead(made, now):
+                    yield f"{kept}: its standby on {short} is dated {_span(made, now)} ahead, by a clock that was wrong"
+                elif now - made > 2 * due.period + GRACE:
                     yield f"{kept}: its standby on {short} is {_span(now, made)} old"
     # A host that was the repository before says nothing more of it.
     for job in upkeep:
@@ -104,19 +102,103 @@ def _half_restored(site: str, short: str, reading: HostReading) -> Iterator[str]
             )
 
 
-def _late(
-    name: str, last_good: float, newest: Mapping[str, float] | None, due: _Due, now: float
+def _service(
+    name: str,
+    notes: Mapping[str, Json],
+    homes: Collection[str],
+    repository: RepositoryNote,
+    due: _Due,
+    now: float,
 ) -> Iterator[str]:
-    """Yield that a service's backup is older than its schedule has it, or that there never was one."""
-    # A hive that saved it before may be gone: what the repository host has counts as well.
-    last = max(last_good, (newest or {}).get(name, 0.0))
+    """Yield what is wrong with a service's backups.
+
+    Args:
+        name: The service.
+        notes: Hive to how it noted that its last backups ended.
+        homes: The hives that run a task of it.
+        repository: What the repository host has.
+        due: When backups are due.
+        now: The time, in seconds since 1970.
+
+    """
+    errors = 0
+    for short in _speaking(notes, homes, now):
+        job = notes[short]
+        if job.get("error") and not _is_mended(job, notes.values(), now):
+            errors += 1
+            yield f"{name}: its backup has failed for {_span(now, job.get('since') or now)}: {job['error']}"
+        if untried := job.get("untried"):
+            yield f"{name}: for {_span(now, untried['since'])} {untried['why']}"
+        if ahead := [at for key in _TIMES if is_ahead(at := float(job.get(key) or 0), now)]:
+            yield (
+                f"{name}: {short} noted its last backup as made {_span(max(ahead), now)} from now, which does not "
+                f"count: the clock of {short} is or was wrong (doit ssh {short} timedatectl)"
+            )
+    if not errors:
+        yield from _late(name, notes, repository, due, now)
+
+
+def _homes(stage: Stage, reading: SiteReading, service: str) -> set[str]:
+    """Return the hives that run a task of a service; none where the swarm does not tell."""
+    swarm = reading.swarm
+    if isinstance(swarm, str) or service not in swarm.services:
+        return set()
+    names = short_names(stage, swarm)
+    return {
+        names.get(str(task.get("NodeID")), "")
+        for task in swarm.tasks.get(str(swarm.services[service]["ID"]), ())
+        if task.get("DesiredState") == RUNNING and (task.get("Status") or {}).get("State") == RUNNING
+    }
+
+
+def _speaking(notes: Mapping[str, Json], homes: Collection[str], now: float) -> list[str]:
+    """Return the hives whose notes tell how a service's backup is: those that run it, else that which saved it last."""
+    if there := [short for short in notes if short in homes]:
+        return there
+    tries = {short: float(job.get("last_try") or 0) for short, job in notes.items()}
+    past = {short: at for short, at in tries.items() if not is_ahead(at, now)}
+    return [max(past or tries, key=tries.__getitem__)] if tries else []
+
+
+def _is_mended(failed: Json, notes: Collection[Json], now: float) -> bool:
+    """Return whether another hive has saved a service well since one failed to: its lowest task is there now."""
+    since = float(failed.get("last_try") or 0)
+    return any(
+        not job.get("error")
+        and since < float(job.get("last_try") or 0)
+        and not is_ahead(job["last_try"], now)
+        for job in notes
+    )
+
+
+def _late(
+    name: str, notes: Mapping[str, Json], repository: RepositoryNote, due: _Due, now: float
+) -> Iterator[str]:
+    """Yield that a service's backup is older than its schedule has it, that it is lost, or that there never was one."""
+    told = {short: float(job.get("last_good") or 0) for short, job in notes.items()}
+    said = {short: at for short, at in told.items() if at > 0 and not is_ahead(at, now)}
+    # A hive that saved it may be gone, or its clock wrong; what it made may be lost: the repository host knows better.
+    kept = float(repository.newest.get(name) or 0)
+    if is_ahead(kept, now):
+        yield f"{name}: its newest backup is dated {_span(kept, now)} ahead, by a clock that was wrong"
+        seen = said
+    else:
+        seen = {short: at for short, at in said.items() if not repository.has_seen(at, now)}
+        seen[""] = kept
+    last = max(seen.values(), default=0.0)
     if last:
         if due.period is not None and now - last > 2 * due.period + GRACE:
             yield f"{name}: its last backup is {_span(now, last)} old"
-        return
-    first = due.first.get(name)
-    if newest is not None and first is not None and now > first + GRACE:
-        yield f"{name}: never backed up, though due {_span(now, first)} ago (doit backup {name})"
+    elif said:
+        short = max(said, key=said.__getitem__)
+        yield (
+            f"{name}: the repository host has no backup of it, though {short} made one {_span(now, said[short])} ago "
+            f"(doit backup {name})"
+        )
+    else:
+        first = due.first.get(name)
+        if repository.tells and first is not None and now > first + GRACE:
+            yield f"{name}: never backed up, though due {_span(now, first)} ago (doit backup {name})"
 
 
 def _due(jobs: Sequence[Json], schedule: str) -> _Due:
@@ -129,11 +211,6 @@ def _due(jobs: Sequence[Json], schedule: str) -> _Due:
             if at is not None:
                 first[name] = min(float(at), first.get(name, float(at)))
     return _Due(max(periods, default=None), first)
-
-
-def _newest(jobs: Sequence[Json]) -> Mapping[str, float] | None:
-    """Return when the newest generation of each service came to the repository host; None if that does not tell."""
-    return next((job["newest"] for job in jobs if "newest" in job), None)
 
 
 def _span(now: float, then: float) -> str:

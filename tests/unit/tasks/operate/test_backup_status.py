@@ -8,7 +8,7 @@ from model.site_file.load import parse_site
 from model.stage import Stage
 from tasks.operate.backup_status import backup_problems
 from tasks.operate.host_reading import HostReading, parse_reading
-from tasks.operate.site_reading import SiteReading
+from tasks.operate.site_reading import SiteReading, SwarmReading
 
 NOW = 1_800_000_000
 DAY = 86_400
@@ -27,12 +27,18 @@ SITE: dict[str, Any] = {
 }
 
 
-def problems(**jobs: list[dict[str, Any]]) -> list[str]:
-    """Return what is wrong where hosts' agents wrote this down."""
+def problems(*, runs_on: str = "", **jobs: list[dict[str, Any]]) -> list[str]:
+    """Return what is wrong where hosts' agents wrote this down, and a hive's task runs if the swarm is known."""
     site = parse_site(SITE)
     stage = Stage(site, "private", site.stages["private"])
     hosts = {short: HostReading(jobs=tuple(each)) for short, each in jobs.items()}
-    return list(backup_problems(stage, SiteReading(hosts, {}, "", at=NOW)))
+    names = {host.short: host.name for host in stage.hosts}
+    swarm = SwarmReading(
+        nodes={short: {"Description": {"Hostname": name}} for short, name in names.items()},
+        services={"web": {"ID": "web1"}},
+        tasks={"web1": [{"NodeID": runs_on, "DesiredState": "running", "Status": {"State": "running"}}]},
+    )
+    return list(backup_problems(stage, SiteReading(hosts, {}, swarm if runs_on else "no manager", at=NOW)))
 
 
 def job(**changes: Any) -> dict[str, Any]:
@@ -93,9 +99,11 @@ def due(
     return {"schedule": schedule, "period": period, "first": {"web": first}}
 
 
-def upkeep(**newest: int) -> dict[str, Any]:
-    """Return what the repository host has."""
-    return {"done": {}, "failed": {}, "newest": newest}
+def upkeep(*, listed: int | None = None, failed: str = "", **newest: int) -> dict[str, Any]:
+    """Return what the repository host has, and when it looked."""
+    done = {} if listed is None else {"listing": listed}
+    why = {"why": "restic: no such host", "since": NOW - 7200}
+    return {"done": done, "failed": {failed: why} if failed else {}, "newest": newest}
 
 
 @pytest.mark.parametrize(
@@ -129,7 +137,7 @@ def test_an_old_one(last: int, note: dict[str, Any], said: bool) -> None:  # noq
 )
 def test_one_that_was_never_made(first: int | None, newest: dict[str, int], said: list[str]) -> None:
     """It is missed once it was due; what a hive that is gone has made counts as well."""
-    assert problems(hive0=[due(first=first)], hive3=[upkeep(**newest)]) == said
+    assert problems(hive0=[due(first=first)], hive3=[upkeep() | {"newest": newest}]) == said
 
 
 def test_who_knows_a_service_for_the_longest() -> None:
@@ -143,6 +151,74 @@ def test_the_hive_that_saved_it_last_speaks_for_a_service() -> None:
     """It may have moved: what the former hive still has of it does not count."""
     former = job(last_try=NOW - 9 * DAY, error="was here", since=NOW - 10 * DAY)
     assert problems(hive0=[former], hive1=[job()]) == []
+
+
+WRONG = (
+    "web: hive0 noted its last backup as made 10 d from now, which does not count: the clock of hive0 is or was wrong "
+    "(doit ssh hive0 timedatectl)"
+)
+
+
+def test_a_hive_whose_clock_was_ahead_for_a_night() -> None:
+    """The repository host's clock counts, both while the hive's note is of a time to come and once that has come."""
+    ahead = job(last_try=NOW + 10 * DAY, last_good=NOW + 10 * DAY)
+    there = upkeep(listed=NOW - 600, web=NOW - 20 * DAY)
+    assert problems(hive0=[due(), ahead], hive3=[there]) == [WRONG, "web: its last backup is 20 d old"]
+    then = job(last_try=NOW - 7200, last_good=NOW - 7200)
+    assert problems(hive0=[due(), then], hive3=[there]) == ["web: its last backup is 20 d old"]
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        (upkeep(listed=NOW - 600), True),
+        (upkeep(listed=NOW - 600, failed="listing of hive1"), False),
+        (upkeep(listed=NOW - 600, failed="copy s3"), True),
+        (upkeep(listed=NOW - 13 * DAY), False),
+        (upkeep(listed=NOW + DAY), False),
+        (upkeep(), False),
+    ],
+)
+def test_a_repository_that_lost_all(there: dict[str, Any], said: bool) -> None:  # noqa: FBT001 - a column of the table
+    """It is said at once if the repository host looked since; not if it could not see all, or its clock is wrong."""
+    made = job(last_try=NOW - 13 * DAY, last_good=NOW - 13 * DAY)
+    found = problems(hive0=[due(7 * DAY), made], hive3=[there])
+    lost = "web: the repository host has no backup of it, though hive0 made one 13 d ago (doit backup web)"
+    assert [line for line in found if line.startswith("web")] == [lost] * said
+
+
+def test_a_backup_that_the_repository_host_has_not_seen_yet() -> None:
+    """Its upkeep may be at work for days: what a hive made since it looked counts."""
+    assert problems(hive0=[due(), job()], hive3=[upkeep(listed=NOW - 3 * DAY, web=NOW - 4 * DAY)]) == []
+
+
+def test_a_repository_host_whose_clock_was_ahead() -> None:
+    """What it dated into the future is named, and the hives' own times count meanwhile."""
+    there = upkeep(listed=NOW - 600, web=NOW + 10 * DAY)
+    ahead = "web: its newest backup is dated 10 d ahead, by a clock that was wrong"
+    assert problems(hive0=[due(), job()], hive3=[there]) == [ahead]
+    old = job(last_try=NOW - 9 * DAY, last_good=NOW - 9 * DAY)
+    assert problems(hive0=[due(), old], hive3=[there]) == [ahead, "web: its last backup is 9 d old"]
+
+
+FAILED = job(error="no room", since=NOW - 7200)
+
+
+@pytest.mark.parametrize("runs_on", ["hive1", ""])
+def test_a_former_hive_of_the_future_hides_no_failure(runs_on: str) -> None:
+    """The hive that runs the service speaks for it; where the swarm does not tell, no note of a time to come does."""
+    former = job(last_try=NOW + 10 * DAY, last_good=NOW + 10 * DAY)
+    assert problems(runs_on=runs_on, hive0=[former], hive1=[FAILED]) == [
+        "web: its backup has failed for 2 h: no room"
+    ]
+
+
+def test_a_failure_of_a_hive_that_runs_the_service() -> None:
+    """It is said though another hive saved it before; not once one did so later, and not of a hive that has no task."""
+    before, later = job(last_try=NOW - DAY), job(last_try=NOW - 600)
+    assert len(problems(runs_on="hive1", hive0=[before], hive1=[FAILED])) == 1
+    assert problems(runs_on="hive1", hive0=[later], hive1=[FAILED]) == []
+    assert problems(runs_on="hive0", hive0=[before], hive1=[FAILED]) == []
 
 
 def test_it_is_read_from_the_host() -> None:
@@ -161,6 +237,10 @@ def test_it_is_read_from_the_host() -> None:
         ({"made": "2027-01-14T08:00:00+00:00"}, []),
         ({"made": "2027-01-10T08:00:00+00:00"}, ["web: its standby on hive1 is 5 d old"]),
         ({"made": ""}, []),
+        (
+            {"made": "2027-01-20T08:00:00+00:00"},
+            ["web: its standby on hive1 is dated 5 d ahead, by a clock that was wrong"],
+        ),
     ],
 )
 def test_a_standby(standby: dict[str, Any], expected: list[str]) -> None:
