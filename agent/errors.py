@@ -1,5 +1,8 @@
 """The errors that are told, without a traceback, to whoever started the agent."""
 
+from pathlib import Path
+from traceback import extract_tb
+
 
 class AgentError(Exception):
     """Something that can't be done, in one sentence with the way out."""
@@ -26,3 +29,12 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)
+
+
+def fault_of(error: Exception) -> str:
+    """Return why something failed that must go on whatever fails in it: of a mistake of skep's also where that is."""
+    if isinstance(error, AgentError | OSError):
+        return reason_of(error)
+    last = extract_tb(error.__traceback__)[-1:]
+    where = "".join(f" ({Path(frame.filename).name}, line {frame.lineno})" for frame in last)
+    return f"a mistake of skep's: {type(error).__name__}: {error}{where}"

@@ -25,6 +25,16 @@ ARRIVED = "arrived"
 BEFORE_RESTORE = "before-restore"
 """The kind of generation that is made of what a restoration takes away."""
 _NOTE, _OF, _FACTS = "note=", "of=", "facts="
+_TYPES: Mapping[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("bytes", "files", "added"), int),
+    "seconds": (int, float),
+    **dict.fromkeys(("begun", "digest", "why", "host", "service", "time"), str),
+    **dict.fromkeys(("revision", "scripts"), dict),
+    "ok": bool,
+}
+_NEEDED = {VERIFIED: {"ok"}, STANDBY: {"service", "time"}}
+_LARGEST = 1e15
+"""Bytes, files or seconds of which there are no more."""
 
 
 def note_tags(kind: str, of: str, facts: Mapping[str, Any]) -> list[str]:
@@ -63,15 +73,31 @@ def add_note(
 
 
 def read_note(tags: Sequence[str]) -> tuple[str, str, dict[str, Any]] | None:
-    """Return a note's kind, the snapshot that it is of, and its facts; None if the tags are those of no note."""
+    """Return a note's kind, the snapshot that it is of, and its facts; None if the tags are those of no note.
+
+    A hive may write anything. Facts that are none of their kind are left out; a note without those that it needs is
+    none. A seal needs none: data that was sealed stays sealed.
+    """
     found = {name: tag[len(name) :] for tag in tags for name in (_NOTE, _OF, _FACTS) if tag.startswith(name)}
     if len(found) != len((_NOTE, _OF, _FACTS)):
         return None
     try:
         facts = json.loads(base64.urlsafe_b64decode(found[_FACTS]))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return found[_NOTE], found[_OF], facts
+    kind = found[_NOTE]
+    if not isinstance(facts, dict):
+        return None
+    known = {name: value for name, value in facts.items() if _is_fact(kind, name, value)}
+    return (kind, found[_OF], known) if known.keys() >= _NEEDED.get(kind, set()) else None
+
+
+def _is_fact(kind: str, name: str, value: object) -> bool:
+    """Return whether a fact is of the kind that those who read it take it for."""
+    wanted = (int, float) if kind == ARRIVED else _TYPES.get(name, object)
+    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted not in (bool, object)):
+        return False
+    return not isinstance(value, int | float) or -_LARGEST < value < _LARGEST
 
 
 def data_tags(stage: str, service: str, kind: str) -> list[str]:

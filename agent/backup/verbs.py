@@ -22,10 +22,11 @@ from agent.backup.hive.verify import Verification
 from agent.backup.notes import BEFORE_RESTORE
 from agent.backup.repository import repositories
 from agent.backup.repository.generations import listing
-from agent.backup.repository.keeping import Upkeep, read_status
+from agent.backup.repository.keeping import Upkeep
 from agent.backup.repository.off_site import copied_since
 from agent.backup.repository.repositories import ensure
 from agent.backup.repository.transport import fetch, share
+from agent.backup.repository.upkeep_notes import read_status
 from agent.backup.restic import Restic
 from agent.errors import AgentError, BusyError, reason_of
 from agent.host.durable_files import alone, read_json

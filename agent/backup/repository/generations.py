@@ -11,7 +11,7 @@ from agent.backup.config import RepositoryConfig
 from agent.backup.notes import ARRIVED, SEAL, VERIFIED, read_note, tag_of
 from agent.backup.repository.brought import believed, brought
 from agent.backup.repository.repositories import arrival, known
-from agent.errors import AgentError, reason_of
+from agent.errors import AgentError, fault_of
 
 SHORT = 8
 """Characters of an id that are shown."""
@@ -170,10 +170,10 @@ def listing(config: RepositoryConfig) -> Listing:
         try:
             found = repositories[hive].snapshots()
             own = {each["id"]: arrival(config, hive, each["id"]) for each in found}
-        except (AgentError, OSError) as error:
-            unread[hive] = reason_of(error)
+            return list(believed(hive, found, own, brought(config, hive)))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is of this hive's alone
+            unread[hive] = fault_of(error)
             return []
-        return list(believed(hive, found, own, brought(config, hive)))
 
     with ThreadPoolExecutor(max_workers=4) as pool:
         snapshots = dict(zip(repositories, pool.map(read, repositories), strict=True))
@@ -248,8 +248,12 @@ def combined(snapshots: Mapping[str, Iterable[tuple[Mapping[str, Any], datetime]
 
 
 def made_at(snapshot: Mapping[str, Any]) -> datetime:
-    """Return when a snapshot was made, by the clock of the hive that made it."""
-    return _time(snapshot["time"])
+    """Return when a snapshot was made, by the clock of the hive that made it; 1970 where that is no time for us."""
+    try:
+        return _time(snapshot["time"])
+    except (ValueError, OverflowError):
+        # restic lets a hive date its snapshots into the year 0.
+        return datetime.fromtimestamp(0, UTC)
 
 
 def _time(text: str) -> datetime:

@@ -1,14 +1,13 @@
 """`backup keep`: by the timer of the repository host. Old generations go, copies are made, the data is checked."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from agent.backup.config import Copy, RepositoryConfig
-from agent.backup.hive.journal import STATE, Journal
 from agent.backup.repository import repositories
 from agent.backup.repository.arrivals import note_arrivals
 from agent.backup.repository.broken_files import lacks_snapshots, set_aside
@@ -18,11 +17,11 @@ from agent.backup.repository.off_site import OFF_SITE, note_copied
 from agent.backup.repository.policy import Stored, kept
 from agent.backup.repository.site_files import save_site
 from agent.backup.repository.standbys import stand_by
+from agent.backup.repository.upkeep_notes import STATUS, UpkeepNotes
 from agent.backup.restic import Restic
-from agent.errors import AgentError, reason_of
+from agent.errors import AgentError, fault_of
 from agent.output import Output
 
-STATUS = STATE / "repository.json"
 PRUNE_EVERY, CHECK_EVERY, TRIM_EVERY = 86_400.0, 7 * 86_400.0, 7 * 86_400.0
 """Seconds."""
 _UNSEALED_FOR = timedelta(days=1)
@@ -37,7 +36,7 @@ class Upkeep:
     Args:
         config: The repository host's configuration.
         output: Is told what is done.
-        status: The file that says how the last care ended.
+        status: The file that says how it stands with the care.
         now: The time, in seconds since 1970.
 
     """
@@ -54,19 +53,18 @@ class Upkeep:
             `forgotten` and `copied`, numbers; `failed`, part to reason.
 
         """
-        before: dict[str, Any] = Journal(self.status).read() or {}
-        done: dict[str, Any] = {**before.get("done", {})}
-        failed: dict[str, str] = {}
-        result = {"forgotten": 0, "copied": 0}
+        notes = UpkeepNotes(self.status, self.now)
+        failed, result = notes.failed, {"forgotten": 0, "copied": 0}
 
         def part(name: str, do: Callable[[], int]) -> int:
+            notes.begin(name)
             try:
                 count = do()
-            except (AgentError, OSError) as error:
-                failed[name] = reason_of(error)
-                self.output.say(f"{name}: {reason_of(error)}")
+            except Exception as error:  # noqa: BLE001 - a mistake of skep's must not keep the other parts undone
+                failed[name] = fault_of(error)
+                self.output.say(f"{name}: {failed[name]}")
                 return 0
-            done[name] = int(self.now())
+            notes.done[name] = int(self.now())
             return count
 
         part("locks", self._unlock)  # first: also a look takes a lock
@@ -90,33 +88,21 @@ class Upkeep:
             if self.config.standby:
                 part("standby", lambda: stand_by(self.config, found[0]))
             result["forgotten"] = part("forget", lambda: self._forget(found[0]))
-            if self._is_due(done, "prune", PRUNE_EVERY):
+            if notes.is_due("prune", PRUNE_EVERY):
                 part("prune", self._prune)
+        grows: dict[str, str] = {**notes.before.get("grows", {})}
         # Of a place off the site nothing goes that may be here, in a repository that can't be read.
-        grows = before.get("grows", {})
-        if found and not found[0].unread:
-            grows = self._trim(found[0], done, grows)
-        if self._is_due(done, "check", CHECK_EVERY):
+        for copy in self.config.copies if found and not found[0].unread else ():
+            if notes.is_due(f"trim {copy.name}", TRIM_EVERY):
+                part(f"trim {copy.name}", lambda copy=copy: self._trim(copy, found[0], grows))  # type: ignore[misc]
+        if notes.is_due("check", CHECK_EVERY):
             part("check", self._check)
-        since = {
-            name: before.get("failed", {}).get(name, {}).get("since", int(self.now())) for name in failed
-        }
         newest = _newest(found[0]) if found else {}
         if not found or found[0].unread:
-            newest = before.get("newest", {}) | newest
-        Journal(self.status).write(
-            {
-                "done": done,
-                "grows": grows,
-                "newest": newest,
-                "failed": {name: {"why": why, "since": since[name]} for name, why in failed.items()},
-            }
-        )
+            newest = notes.before.get("newest", {}) | newest
+        names = {copy.name for copy in self.config.copies}
+        notes.end(newest, {name: why for name, why in grows.items() if name in names})
         return {**result, "failed": failed}
-
-    def _is_due(self, done: Mapping[str, int], name: str, every: float) -> bool:
-        """Return whether a part is due: also where it was done in the future, by a clock that was wrong."""
-        return not 0 <= self.now() - done.get(name, 0) <= every
 
     def _each(self, do: Callable[[str, Restic], None]) -> int:
         repositories.each_known(self.config, do)
@@ -179,24 +165,18 @@ class Upkeep:
         self._each(lambda hive, restic: restic.forget(going.get(hive, ())))
         return count
 
-    def _trim(self, found: Listing, done: dict[str, int], before: Mapping[str, str]) -> dict[str, str]:
-        """Have the copies keep no more than they should, each once a week; return those that could not, and why.
+    def _trim(self, copy: Copy, found: Listing, grows: dict[str, str]) -> int:
+        """Have a copy keep no more than it should; return how many generations went.
 
-        That is no failure: a place that lets nothing be deleted is a good one. It is said, since it grows.
+        That it can't is no failure: a place that lets nothing be deleted is a good one. It is said, since it grows.
         """
-        grows: dict[str, str] = {}
-        for copy in self.config.copies:
-            name = f"trim {copy.name}"
-            if not self._is_due(done, name, TRIM_EVERY):
-                grows |= {copy.name: before[copy.name]} if copy.name in before else {}
-                continue
-            done[name] = int(self.now())
-            try:
-                trim(self.config, copy, found, datetime.fromtimestamp(self.now(), UTC))
-            except AgentError as error:
-                grows[copy.name] = str(error)
-                self.output.say(f"copy {copy.name}: old generations stay there: {error}")
-        return grows
+        grows.pop(copy.name, None)
+        try:
+            return trim(self.config, copy, found, datetime.fromtimestamp(self.now(), UTC))
+        except AgentError as error:
+            grows[copy.name] = str(error)
+            self.output.say(f"copy {copy.name}: old generations stay there: {error}")
+            return 0
 
     def _prune(self) -> int:
         def prune(hive: str, restic: Restic) -> None:
@@ -221,8 +201,3 @@ def _newest(found: Listing) -> dict[str, int]:
 def _as_kept(generation: Generation) -> Stored:
     """Return a generation as the policy sees it."""
     return Stored(generation.id, generation.arrived, generation.kind, generation.is_good)
-
-
-def read_status(path: Path = STATUS) -> Mapping[str, Any]:
-    """Return how the last care ended."""
-    return Journal(path).read() or {}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from agent.backup.config import Copy, RepositoryConfig
 from agent.backup.restic import Restic
-from agent.errors import AgentError, reason_of
+from agent.errors import AgentError, fault_of
 
 SITE = "site"
 """The repository of the site's own files, and the service that they are kept as."""
@@ -114,7 +114,7 @@ def each_known(config: RepositoryConfig, do: Callable[[str, Restic], None]) -> N
     for hive, restic in known(config).items():
         try:
             do(hive, restic)
-        except (AgentError, OSError) as error:
-            failed.append(f"{hive}: {reason_of(error)}")
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is of this hive's alone
+            failed.append(f"{hive}: {fault_of(error)}")
     if failed:
         raise AgentError("; ".join(failed))

@@ -1,14 +1,18 @@
 """The upkeep of the repositories: what one of them refuses keeps nothing from being done for the others."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from agent.backup.notes import STANDBY, read_note
+from agent.backup.notes import SEAL, STANDBY, VERIFIED, read_note
 from agent.backup.repository import broken_files
 from agent.backup.repository.brought import note_brought
+from agent.backup.repository.generations import listing
 from agent.backup.repository.off_site import copied_since
+from agent.backup.repository.upkeep_notes import read_status
 from tests.doubles.hive_repositories import RepositoryHost
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -64,6 +68,76 @@ def test_a_standby_is_told_behind_one_that_fails(
     assert failed["standby"] == "web on hive0: restic: no room"
     notes = [read_note(each["tags"]) for each in host.hives["hive1"].held]
     assert [note[0] for note in notes if note is not None and note[0] == STANDBY] == [STANDBY]
+
+
+@pytest.mark.parametrize("facts", [[], "bad", {}, {"ok": "yes"}, {"ok": True, "why": 3}])
+def test_a_note_that_is_none_ends_nothing(host: RepositoryHost, facts: Any) -> None:
+    """Whatever a hive writes as the end of a test: the upkeep and the listing go on, and seals stay seals."""
+    there = host.generation("hive0", OLD)
+    host.note("hive0", VERIFIED, there, facts, OLD)
+    host.note("hive0", SEAL, there, {"bytes": "many", "revision": 7, "seconds": 1e300}, OLD)
+    host.hives["hive0"].held[0]["time"] = "0000-12-31T00:00:00Z"
+    assert host.upkeep(NOW).keep()["failed"] == {}
+    (found,) = listing(host.config).generations
+    assert found.facts == {}
+    assert [each["ok"] for each in found.tests] == ([True] if "why" in facts else [])
+    assert there in host.ids("hive0")
+
+
+def test_a_mistake_of_skeps_ends_one_part_alone(
+    host: RepositoryHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is noted as other failures are, with its place in the program; what comes behind it is done."""
+
+    def prune() -> None:
+        raise KeyError("no")
+
+    monkeypatch.setattr(host.hives["hive0"], "prune", prune)
+    failed = host.upkeep(NOW).keep()["failed"]
+    assert failed.keys() == {"prune"}
+    assert re.fullmatch(
+        r"hive0: a mistake of skep's: KeyError: 'no' \(test_keeping.py, line \d+\)", failed["prune"]
+    )
+    assert "prune" in host.hives["hive1"].did
+    assert "check 5%" in host.hives["hive0"].did
+
+
+def test_an_upkeep_that_was_killed_is_seen(host: RepositoryHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its notes tell that it began and did not end, and in which part; what it had done is not done again."""
+    status = host.root / "status.json"
+    host.upkeep(NOW).keep()
+    first = int(NOW.timestamp())
+    noted = read_status(status)
+    assert (noted["begun"], noted["ended"], noted["at"]) == (first, first, "")
+
+    def kill(_subset: str) -> None:
+        raise KeyboardInterrupt
+
+    later = NOW + timedelta(days=8)
+    with monkeypatch.context() as patched:
+        patched.setattr(host.hives["hive0"], "check", kill)
+        with pytest.raises(KeyboardInterrupt):
+            host.upkeep(later).keep()
+    noted = read_status(status)
+    assert (noted["begun"], noted["ended"], noted["at"]) == (int(later.timestamp()), first, "check")
+    assert noted["done"]["prune"] == int(later.timestamp())
+    host.hives["hive0"].did.clear()
+    host.upkeep(later + timedelta(minutes=15)).keep()
+    assert "prune" not in host.hives["hive0"].did
+    assert "check 5%" in host.hives["hive0"].did
+    assert read_status(status)["at"] == ""
+
+
+def test_notes_that_can_not_be_written_keep_it_from_nothing(
+    host: RepositoryHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk has the repositories pruned all the same; that nothing could be noted is an error at the end."""
+    monkeypatch.setattr(
+        "agent.backup.hive.journal.write_json", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left"))
+    )
+    with pytest.raises(OSError, match="No space left"):
+        host.upkeep(NOW).keep()
+    assert "prune" in host.hives["hive1"].did
 
 
 def test_since_when_a_place_has_what(host: RepositoryHost) -> None:

@@ -1,0 +1,97 @@
+"""What the upkeep of the repositories notes of itself, for its next run, `doit status` and the alarms.
+
+The file is `/var/lib/skep/backup/repository.json`. Times are whole seconds since 1970, by the repository host's clock:
+
+* `begun`: when the last upkeep began. `ended`: when the last one ended that was not killed, whatever failed in it; not
+  there before the first. With `begun` later than `ended` one is at work, or was killed.
+* `at`: the part that one is at, since `at_since`; empty once it has ended. One that was killed leaves it.
+* `done`: part to when it went well last.
+* `failed`: part to `why` it fails, and `since` when; as of the last upkeep that ended.
+* `grows`: place off the site to why nothing can be forgotten there, which is no failure.
+* `newest`: service to when its newest generation arrived.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from agent.backup.hive.journal import STATE, Journal
+
+STATUS = STATE / "repository.json"
+
+
+@dataclass
+class UpkeepNotes:
+    """The notes of an upkeep that is at work.
+
+    Args:
+        path: The file.
+        now: The time, in seconds since 1970.
+        before: What the last upkeep noted.
+        done: Part to when it went well last.
+        failed: Part to why it fails.
+
+    """
+
+    path: Path
+    now: Callable[[], float]
+    before: Mapping[str, Any] = field(init=False)
+    done: dict[str, int] = field(init=False)
+    failed: dict[str, str] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Note that it begins."""
+        self.before = {**read_status(self.path), "begun": int(self.now())}
+        self.done = {**self.before.get("done", {})}
+        self.begin("")
+
+    def begin(self, part: str) -> None:
+        """Note the part that it is at, and what has gone well: killed in one, it does no other again too early.
+
+        A disk that has no room for that keeps it from nothing: what is pruned may make room.
+        """
+        at = {"at": part, "at_since": int(self.now())}
+        with suppress(OSError):
+            Journal(self.path).write({**self.before, **at, "done": self.done})
+
+    def is_due(self, part: str, every: float) -> bool:
+        """Return whether a part is due: also where it was done in the future, by a clock that was wrong.
+
+        Args:
+            part: The part.
+            every: Seconds.
+
+        """
+        return not 0 <= self.now() - self.done.get(part, 0) <= every
+
+    def end(self, newest: Mapping[str, int], grows: Mapping[str, str]) -> None:
+        """Note that it ended, and how.
+
+        Args:
+            newest: Service to when its newest generation arrived.
+            grows: Place off the site to why nothing can be forgotten there.
+
+        Raises:
+            OSError: The file can't be written.
+
+        """
+        now, failed = int(self.now()), self.before.get("failed", {})
+        since = {part: failed.get(part, {}).get("since", now) for part in self.failed}
+        Journal(self.path).write(
+            {
+                "begun": self.before["begun"],
+                "ended": now,
+                "at": "",
+                "done": self.done,
+                "grows": grows,
+                "newest": newest,
+                "failed": {part: {"why": why, "since": since[part]} for part, why in self.failed.items()},
+            }
+        )
+
+
+def read_status(path: Path = STATUS) -> Mapping[str, Any]:
+    """Return how it stands with the upkeep; nothing before the first one."""
+    return Journal(path).read() or {}
