@@ -13,7 +13,7 @@ class NotTriedError(AgentError):
 
 
 class CommandFailedError(AgentError):
-    """A command of `backup_scripts` that ran in a container, and ended with a status other than 0."""
+    """A command of `backup_scripts` that ran in a container, and ended by itself with a status other than 0."""
 
 
 class BadDataError(AgentError):

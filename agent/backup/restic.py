@@ -16,6 +16,7 @@ from agent.backup.restic_errors import (
     LOCK_PATIENCE,
     LOCK_PAUSE,
     LockedError,
+    failure,
     is_locked,
     last_words,
     patiently,
@@ -163,6 +164,11 @@ class Restic:
             entry: The entry.
             written: Is told the bytes that were written so far.
 
+        Raises:
+            LockedError: Another process works on the repository alone, and does not end.
+            NotFinishedError: It was not restored to its end, which says nothing of the snapshot.
+            AgentError: It can't be restored, or is not as it was saved.
+
         """
         words = ["restore", identity, "--target", str(target), "--verify"]
         words += ["--include", f"/{entry}"] if entry else []
@@ -171,7 +177,7 @@ class Restic:
         def once() -> None:
             status, errors = self._follow(words, lambda _line: None, written=written)
             if status != 0:
-                raise LockedError(last_words(errors)) if is_locked(errors) else AgentError(last_words(errors))
+                raise failure(status, errors)
 
         patiently(once)
 
@@ -182,11 +188,7 @@ class Restic:
         def once() -> None:
             done = restic_process.run(self._command(words), self._env(), who=self._as(), output=output)
             if done.status != 0:
-                raise (
-                    LockedError(last_words(done.errors))
-                    if is_locked(done.errors)
-                    else AgentError(last_words(done.errors))
-                )
+                raise failure(done.status, done.errors)
 
         patiently(once)
 

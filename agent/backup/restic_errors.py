@@ -10,11 +10,20 @@ from agent.errors import AgentError
 LOCK_PATIENCE = 1800.0
 """Seconds that a repository which another process works on is waited for."""
 LOCK_PAUSE = 2.0
+FAILED = 1
+"""The exit status of a restic that says what is wrong.
+
+Others are of its runtime, as 2 without memory, of signals, or of a repository that it could not open.
+"""
 Result = TypeVar("Result")
 
 
 class LockedError(AgentError):
     """A repository that another process works on alone, as when it is pruned."""
+
+
+class NotFinishedError(AgentError):
+    """What restic did not do to its end, for a reason outside of the repository: it was killed, or has no memory."""
 
 
 def patiently(do: Callable[[], Result]) -> Result:
@@ -37,6 +46,23 @@ def patiently(do: Callable[[], Result]) -> Result:
 def is_locked(errors: str) -> bool:
     """Return whether a repository could not be had because of another process."""
     return "already locked" in errors
+
+
+def failure(status: int, errors: str) -> AgentError:
+    """Return the error of restic's that ended badly.
+
+    Args:
+        status: Its exit status; negative for the number of a signal.
+        errors: What it said on standard error.
+
+    """
+    if is_locked(errors):
+        return LockedError(last_words(errors))
+    if status < 0:
+        return NotFinishedError(f"restic was ended by signal {-status}, as where memory is short")
+    if status != FAILED:
+        return NotFinishedError(last_words(errors))
+    return AgentError(last_words(errors))
 
 
 def last_words(errors: str) -> str:

@@ -6,6 +6,7 @@ Never through a pipe into the repository: a dump that dies there leaves a snapsh
 import hashlib
 import os
 import shutil
+import signal
 import tarfile
 import tempfile
 from pathlib import Path
@@ -18,6 +19,10 @@ from agent.host.engine_socket import EngineSocket
 from agent.output import Output
 
 _SHELL = ("/bin/sh", "-c")
+_KILLED = {128 + number for number in (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM)}
+"""A shell's exit statuses for programs that were ended from outside."""
+_END = bytes(2 * tarfile.BLOCKSIZE)
+"""What a tar archive ends with."""
 
 
 def dump(engine: EngineSocket, container: str, script: Script, target: Path) -> dict[str, Any]:
@@ -30,17 +35,18 @@ def dump(engine: EngineSocket, container: str, script: Script, target: Path) -> 
         target: The file; what an earlier job left there is overwritten.
 
     Raises:
-        AgentError: The command failed, wrote nothing, or there is no room for what it wrote.
+        AgentError: The command failed, wrote nothing, or there is no room for what it wrote; or what the engine gave of
+            its files is not whole.
 
     """
     for command in script.batch_scripts:
         run_command(engine, container, command, script.timeout, "batch_scripts")
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        with target.open("wb") as file:
+        with target.open("w+b") as file:
             target.chmod(0o600)
             if script.directory:
-                engine.archive(container, script.directory, file)
+                _archive(engine, container, script.directory, file)
             else:
                 _write(engine, container, script, file, target.parent)
             file.flush()
@@ -70,14 +76,41 @@ def _write(engine: EngineSocket, container: str, script: Script, file: IO[bytes]
         return
     run_command(engine, container, script.backup_command, script.timeout, "backup_command")
     with tempfile.TemporaryFile(dir=directory) as packed:
-        engine.archive(container, script.backup_file, packed)
-        packed.seek(0)
+        _archive(engine, container, script.backup_file, packed)
         with tarfile.open(fileobj=packed) as archive:
             member = archive.next()
             content = archive.extractfile(member) if member is not None and member.isfile() else None
             if content is None:
                 raise AgentError(f"{script.backup_file} is no file")
             shutil.copyfileobj(content, file)
+
+
+def _archive(engine: EngineSocket, container: str, path: str, file: IO[bytes]) -> None:
+    """Write a path of a container as a tar archive, which is whole; the file is at its beginning then.
+
+    Where the engine can't read on, as of a file that shrinks meanwhile, it says so in its own log alone, leaves out all
+    that is behind, the archive's end too, and ends its answer well.
+
+    Raises:
+        AgentError: There is no such path, or the archive is cut off.
+
+    """
+    engine.archive(container, path, file)
+    file.seek(0)
+    try:
+        with tarfile.open(fileobj=file, mode="r:") as archive:
+            while archive.next() is not None:
+                archive.members.clear()  # type: ignore[attr-defined]  # there may be millions
+            file.seek(archive.offset)
+            is_whole = file.read(len(_END)) == _END
+    except tarfile.TarError:
+        is_whole = False
+    if not is_whole:
+        raise AgentError(
+            f"{path}: what the engine gave of it is cut off, as where a file gets shorter while it is read: make the "
+            "backup again when nothing is written there, or have backup_command write what is to be saved"
+        )
+    file.seek(0)
 
 
 def run_command(engine: EngineSocket, container: str, command: str, timeout: float, key: str) -> None:
@@ -91,7 +124,7 @@ def run_command(engine: EngineSocket, container: str, command: str, timeout: flo
     with open(os.devnull, "wb") as nothing:  # noqa: PTH123 - a device
         status, errors = engine.run(container, [*_SHELL, command], nothing, timeout=timeout)
     if status != 0:
-        raise CommandFailedError(f"{key} ended with {status}{_said(errors)}")
+        raise _failure(key, status, errors)
 
 
 def load(
@@ -134,7 +167,7 @@ def load(
             timeout=script.timeout,
         )
     if status != 0:
-        raise CommandFailedError(f"restore_command ended with {status}{_said(errors)}")
+        raise _failure("restore_command", status, errors)
 
 
 def put_file(engine: EngineSocket, container: str, path: str, source: Path) -> None:
@@ -148,6 +181,13 @@ def put_file(engine: EngineSocket, container: str, path: str, source: Path) -> N
         engine.unpack(container, str(Path(path).parent), packed)
     finally:
         packed.unlink(missing_ok=True)
+
+
+def _failure(key: str, status: int, errors: str) -> AgentError:
+    """Return the error of a command that ended badly: whose program was killed says nothing of its data."""
+    if status in _KILLED:
+        return AgentError(f"{key} was killed ({status}), as where memory is short{_said(errors)}")
+    return CommandFailedError(f"{key} ended with {status}{_said(errors)}")
 
 
 def _said(errors: str) -> str:

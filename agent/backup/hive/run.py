@@ -79,23 +79,18 @@ class HiveBackup:
         for service in services:
             began = time.time()
             try:
-                check_not_suspended(service.name, kind, self.state)
-                container = container_here(self.engine, service.name, self.config.hives)
-                if not self._is_mine(service, container):
-                    elsewhere.append(service.name)
-                    continue
-                if unreachable is not None:
-                    raise unreachable
-                if any(script.consistency != "none" or not script.volume for script in service.scripts):
-                    # Before the service is held, or a dump fills the disk; files alone are soon found to have no place.
-                    self.restic.check_opens()
-                generations.append(self._save(service, container, kind))
-                self._note(service.name, began, generations[-1], "")
-            except (AgentError, OSError) as error:
+                generation = self._saved(service, kind, unreachable)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the services behind it are saved, and it is noted
                 unreachable = error if isinstance(error, RepositoryUnreachableError) else unreachable
-                failed[service.name] = reason_of(error)
-                self.output.say(f"{service.name}: {reason_of(error)}")
-                self._note(service.name, began, {}, reason_of(error))
+                why = reason_of(error) if isinstance(error, AgentError | OSError) else repr(error)
+                failed[service.name] = why
+                self.output.say(f"{service.name}: {why}")
+                self._note(service.name, began, {}, why)
+            else:
+                if generation is None:
+                    elsewhere.append(service.name)
+                else:
+                    generations.append(generation)
         return {"generations": generations, "failed": failed, "elsewhere": elsewhere}
 
     def give_up(self, names: Sequence[str], why: str) -> None:
@@ -114,6 +109,30 @@ class HiveBackup:
                 is_mine = True
             if is_mine:
                 self._note(service.name, time.time(), {}, why)
+
+    def _saved(
+        self, service: ServiceData, kind: str, unreachable: RepositoryUnreachableError | None = None
+    ) -> dict[str, Any] | None:
+        """Save a service, and note that; return its generation, or None if another hive saves it.
+
+        Raises:
+            RepositoryUnreachableError: The repository can't be had, or could not be had for another service.
+            AgentError: There is no generation, for another reason.
+
+        """
+        began = time.time()
+        check_not_suspended(service.name, kind, self.state)
+        container = container_here(self.engine, service.name, self.config.hives)
+        if not self._is_mine(service, container):
+            return None
+        if unreachable is not None:
+            raise unreachable
+        if any(script.consistency != "none" or not script.volume for script in service.scripts):
+            # Before the service is held, or a dump fills the disk; files alone are soon found to have no place.
+            self.restic.check_opens()
+        generation = self._save(service, container, kind)
+        self._note(service.name, began, generation, "")
+        return generation
 
     def _is_mine(self, service: ServiceData, container: str | None) -> bool:
         """Return whether this hive saves a service: it has the lowest task; or the volumes, where no task runs.

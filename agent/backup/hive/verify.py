@@ -16,7 +16,7 @@ from agent.backup.hive.dumps import load, run_command
 from agent.backup.hive.restored import Restoration
 from agent.backup.hive.task_container import container_here
 from agent.backup.notes import VERIFIED, add_note
-from agent.backup.restic_errors import LockedError
+from agent.backup.restic_errors import LockedError, NotFinishedError
 from agent.backup.restic_process import RepositoryUnreachableError
 from agent.errors import AgentError, BadDataError, CommandFailedError, NotTriedError
 from agent.host.disk_room import check_room, check_room_is_left, is_same_disk
@@ -128,7 +128,7 @@ class Verification:
                     "restoring", service=restoration.service, done=done, of=total
                 ),
             )
-        except (LockedError, RepositoryUnreachableError):
+        except (LockedError, NotFinishedError, RepositoryUnreachableError):
             raise
         except AgentError as error:
             # Its last words don't tell a full disk, or a repository that went away meanwhile, from broken data.

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from agent.backup import config, verbs
+from agent.backup.config import ServiceData
 from agent.backup.hive import journal, run
 from agent.backup.hive.release import release
 from agent.backup.hive.run import HiveBackup
@@ -38,6 +39,27 @@ def test_no_dump_stays_of_one_that_failed(hive: Hive, monkeypatch: pytest.Monkey
     assert "web" in backup(hive).run(["web"], "scheduled")["failed"]
     assert hive.engine.ran == ["dump", "late"]
     assert list((hive.config.spool / "web").iterdir()) == []
+
+
+def test_a_bug_in_one_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is raised for one, it is noted with its kind, and the services behind it are saved."""
+    hive = Hive(tmp_path)
+    services = {name: ServiceData(name, (FILES,)) for name in ("bad", "web")}
+    object.__setattr__(hive.config, "services", services)
+
+    def save(_: HiveBackup, service: ServiceData, *__: object) -> dict[str, str]:
+        if service.name == "bad":
+            raise KeyError("Spec")
+        return {"id": "bb000001"}
+
+    monkeypatch.setattr(HiveBackup, "_save", save)
+    monkeypatch.setattr(run, "container_here", lambda *_: "c1")
+    assert backup(hive).run([], "scheduled") == {
+        "generations": [{"id": "bb000001"}],
+        "failed": {"bad": "KeyError('Spec')"},
+        "elsewhere": [],
+    }
+    assert (hive.note("status/bad.json") or {})["error"] == "KeyError('Spec')"
 
 
 def fail(*_: object) -> None:

@@ -5,11 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from agent.backup import restic_process
 from agent.backup.hive import verify
 from agent.backup.hive.verify import Verification, is_due
+from agent.backup.restic import Restic
+from agent.backup.restic_errors import NotFinishedError
+from agent.backup.restic_process import Ended
 from agent.errors import AgentError, BadDataError
 from agent.host import disk_room
-from tests.doubles.hive import IDENTITY, Hive
+from tests.doubles.hive import IDENTITY, Hive, HiveRepository
 
 _DAY = 86_400.0
 
@@ -88,6 +92,31 @@ def test_mishaps_say_nothing_of_the_data(hive: Hive, monkeypatch: pytest.MonkeyP
         verified(hive)
     assert not isinstance(error.value, BadDataError)
     assert hive.repository.notes == []
+
+
+@pytest.mark.parametrize(("status", "is_of_data"), [(1, True), (-9, False), (2, False)])
+def test_a_restic_that_was_killed(
+    hive: Hive, monkeypatch: pytest.MonkeyPatch, status: int, *, is_of_data: bool
+) -> None:
+    """Only its own exit status 1 says something of the data; a signal, or 2 without memory, does not."""
+    ended = Ended(status, "", "Fatal: There were 1 errors\n")
+    monkeypatch.setattr(restic_process, "run", lambda *_, **__: ended)
+    whole = Restic({})
+    object.__setattr__(whole, "version", (0, 14))
+    monkeypatch.setattr(HiveRepository, "restore", lambda _, *words, **more: whole.restore(*words, **more))
+    with pytest.raises(BadDataError if is_of_data else NotFinishedError):
+        verified(hive)
+    assert len(hive.repository.notes) == int(is_of_data)
+
+
+@pytest.mark.parametrize(("status", "is_of_data"), [(1, True), (139, True), (137, False), (143, False)])
+def test_a_command_that_was_killed(hive: Hive, status: int, *, is_of_data: bool) -> None:
+    """As one without memory: that says nothing of the data. A program that crashes on it does."""
+    hive.engine.failing["load"] = status
+    with pytest.raises(AgentError) as error:
+        verified(hive)
+    assert isinstance(error.value, BadDataError) is is_of_data
+    assert len(hive.repository.notes) == int(is_of_data)
 
 
 def refuse(*_: object, **__: object) -> None:
