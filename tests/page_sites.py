@@ -367,6 +367,7 @@ def whole(page: PageData) -> PageData:
                     ),
                     PageLogLine("2026-11-30T11:39:59.000000000Z", "wiki.1", HOSTILE),
                 ),
+                since="2026-11-30T11:40:00Z",
             ),
         ),
         sources={name: PageSource(AT) for name in ("history", "backups", "alarms", "charts")},

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from commands.page.markup import Markup, el, joined
-from tasks.page.page_data import PageData
+from tasks.page.page_data import PageAlarm, PageData
 
 
 @dataclass(frozen=True)
@@ -13,12 +13,12 @@ class Anchors:
 
     Args:
         rows: Host or service to its row.
-        logs: Service to its log lines.
+        logs: Service, host and time of log lines to these.
 
     """
 
     rows: Mapping[str, str] = field(default_factory=dict)
-    logs: Mapping[str, str] = field(default_factory=dict)
+    logs: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
 
     def link(self, name: str) -> str:
         """Return a name as a link to its row, if it has one."""
@@ -30,9 +30,9 @@ class Anchors:
         name, colon, rest = finding.partition(":")
         return joined(self.link(name), colon, rest) if name in self.rows else finding
 
-    def link_to_logs(self, service: str) -> Markup | None:
-        """Return a link to a service's log lines; None if there are none."""
-        place = self.logs.get(service)
+    def link_to_logs(self, alarm: PageAlarm) -> Markup | None:
+        """Return a link to the log lines around an alarm; None if there are none."""
+        place = self.logs.get(alarm.about)
         return el("a", "log lines", href=f"#{place}") if place else None
 
 
@@ -40,4 +40,5 @@ def anchors(page: PageData) -> Anchors:
     """Return the places on a page."""
     hosts = {host.name: f"host-{n}" for n, host in enumerate(page.hosts)}
     services = {service.name: f"service-{n}" for n, service in enumerate(page.services)}
-    return Anchors({**hosts, **services}, {log.service: f"log-{n}" for n, log in enumerate(page.logs)})
+    logs = {log.about: f"log-{n}" for n, log in enumerate(page.logs or ())}
+    return Anchors({**hosts, **services}, logs)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from commands.history import history
 from commands.page.asked_part import AskedPart, PartAnswer
-from commands.page.log_reading import page_logs
+from commands.page.log_reading import LogReader
 from commands.page.signal_reading import read_alarms, read_charts
 from model.errors import HostError
 from tasks.backup.site_backups import SiteBackups
@@ -50,6 +50,7 @@ class PageReader:
         self._backups = AskedPart("the backups", partial(_kept, _backups, run), LONG, SELDOM)
         self._alarms = AskedPart("alarms", partial(_kept, read_alarms, run), LONG)
         self._charts = AskedPart("metrics over time", partial(_kept, read_charts, run), LONG, SELDOM)
+        self._logs = LogReader(run)
         self._site_file = self._written()
 
     def read(self) -> PageData:
@@ -77,7 +78,7 @@ class PageReader:
             unread.append(
                 Unread("site.toml", "it has changed since this began; start it again to go by the new one")
             )
-        page = replace(page, phases=self._phases(), logs=page_logs(run, page, unread))
+        page = self._logs.read(replace(page, phases=self._phases()), unread)
         page = replace(page, unread=tuple(unread))
         return without_secrets(page, run.secrets.redact)
 

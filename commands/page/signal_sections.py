@@ -4,9 +4,10 @@ import json
 
 from commands.operate.status_lines import size_words
 from commands.page.anchors import Anchors, anchors
+from commands.page.log_reading import LINES, MOST_LOGS
 from commands.page.markup import Markup, el, joined
 from commands.page.pieces import UNKNOWN, moment_of, not_fresh, pending, section, state, table
-from tasks.page.page_data import PageAlarm, PageChart, PageData, PageSeries
+from tasks.page.page_data import PageAlarm, PageChart, PageData, PageLog, PageSeries
 
 _OFF = "This site does not watch itself: site.toml has no [monitoring] (docs/monitoring.md)."
 
@@ -44,7 +45,7 @@ def _no_alarm(*, is_sure: bool) -> Markup:
 
 def _alarm(alarm: PageAlarm, at: Anchors) -> list[str]:
     """Return an alarm's row, which leads to the service's log lines around it."""
-    lines = at.link_to_logs(alarm.service)
+    lines = at.link_to_logs(alarm)
     quiet = el("div", alarm.quiet, class_="small") if alarm.quiet else None
     return [
         alarm.name,
@@ -124,33 +125,39 @@ def _data(charts: tuple[PageChart, ...]) -> Markup:
 
 
 def logs_section(page: PageData) -> Markup | None:
-    """Return the lines of logs around what is wrong; nothing where there are none."""
-    if not page.logs:
+    """Return the lines of logs around what is wrong; nothing where none are wanted."""
+    note = not_fresh(page.sources.get("logs"), "Log lines")
+    if not page.logs and note is None:
         return None
-    logs = [
-        el(
-            "div",
-            el("h3", each.service),
-            el("p", each.why, class_="small"),
-            el(
-                "pre",
-                el(
-                    "code",
-                    "\n".join(
-                        f"{line.time[:19].replace('T', ' ')} {line.task} | {line.text}" for line in each.lines
-                    ),
-                ),
-                tabindex=0,
-                role="region",
-                aria_label=f"log of {each.service}",
-            ),
-            id=anchors(page).logs[each.service],
-        )
-        for each in page.logs
-    ]
     return section(
         "logs",
         "Log lines around what is wrong",
-        "The last lines that services with a problem wrote. Times are UTC.",
-        *logs,
+        f"Of an alarm the last {LINES} lines from five minutes before it began to one minute after; of what is wrong "
+        f"without one the last {LINES}. At most {MOST_LOGS} logs are read, those of the newest alarms first. "
+        "Times are UTC.",
+        note,
+        *(_log(each, anchors(page).logs[each.about]) for each in page.logs or ()),
+    )
+
+
+def _log(log: PageLog, place: str) -> Markup:
+    """Return the lines of one log, with what is not among them."""
+    lines = "\n".join(f"{line.time[:19].replace('T', ' ')} {line.task} | {line.text}" for line in log.lines)
+    since = joined(", since ", moment_of(log.since)) if log.since else None
+    unread = [el("li", each) for each in log.unread]
+    shown = el(
+        "pre",
+        el("code", lines),
+        tabindex=0,
+        role="region",
+        aria_label=f"log of {log.name}{f' since {log.since}' if log.since else ''}",
+    )
+    return el(
+        "div",
+        el("h3", log.name),
+        el("p", log.why, since, class_="small"),
+        el("div", "Not all of it could be read:", el("ul", *unread), class_="note") if unread else None,
+        shown if log.lines else None,
+        None if log.lines or unread else el("p", "No line of that time is there."),
+        id=place,
     )

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ class CentralRequest:
         lines: The last so many that match; 0 for all.
         pattern: A regular expression that they match; empty for all.
         source: The task, by its number, name or host; in a host's file the unit. Empty for all.
+        seconds: How long reading may take there, after which it is ended; 0 for as long as it takes.
 
     """
 
@@ -38,11 +40,14 @@ class CentralRequest:
     lines: int = 0
     pattern: str = ""
     source: str = ""
+    seconds: float = 0.0
 
     @property
     def command(self) -> str:
         """The command line of the agent that reads it."""
-        words = ["sudo", "-n", "python3", "-I", AGENT, "logs", "read", self.kind, self.name]
+        # What is killed here goes on there as long as it writes nothing, as while it sorts a month of lines.
+        limit = ["timeout", f"{self.seconds:g}"] if self.seconds else []
+        words = ["sudo", "-n", *limit, "python3", "-I", AGENT, "logs", "read", self.kind, self.name]
         if self.moment:
             words.append(f"--since={datetime.fromtimestamp(self.moment, UTC):%Y-%m-%dT%H:%M:%S.%f}000Z")
         if self.lines:
@@ -61,7 +66,7 @@ def central_lines(run: Run, request: CentralRequest) -> Iterator[TaskLine]:
 
     Raises:
         ServiceError: site.toml has no `[logs]`.
-        HostError: The host does not answer, or what it sends ends in the middle.
+        HostError: The host does not answer, what it sends ends in the middle, or it takes too long.
 
     """
     if run.stage.site.logs is None:
@@ -70,6 +75,7 @@ def central_lines(run: Run, request: CentralRequest) -> Iterator[TaskLine]:
         )
     connection = run.connections.to(run.stage.repository)
     connection.open()
+    begun = time.monotonic()
     with connection.session(request.command) as running:
         for raw in _raw_lines(running):
             content = _content(raw, connection.name)
@@ -78,6 +84,10 @@ def central_lines(run: Run, request: CentralRequest) -> Iterator[TaskLine]:
             if "lines" in content:
                 return
             yield _task_line(content)
+    if request.seconds and time.monotonic() - begun >= request.seconds:
+        raise HostError(
+            f"{connection.name}: it keeps more of {request.name} than can be read within {request.seconds:g} s"
+        )
     raise HostError(
         f"{connection.name}: the kept lines did not come whole; type the same again, and `doit setup_hosts` if skep's "
         "agent is not there"

@@ -103,6 +103,11 @@ class PageAlarm:
     is_silenced: bool = False
     quiet: str = ""
 
+    @property
+    def about(self) -> tuple[str, str, str]:
+        """Which log has its lines: service, host if it is about no service, and since when."""
+        return self.service, "" if self.service else self.host, self.since
+
 
 @dataclass(frozen=True)
 class PageSeries:
@@ -156,18 +161,34 @@ class PageLogLine:
 
 @dataclass(frozen=True)
 class PageLog:
-    """The lines of a service's log around something that is wrong with it.
+    """The lines of a log around something that is wrong with a service or a host.
 
     Args:
-        service: The service.
+        service: The service; empty if it is a host's journal.
         why: What is wrong with it.
         lines: The lines, the oldest first.
+        host: The host; empty if it is a service's log.
+        since: As the alarms have it that these are the lines of; empty if they are the last ones.
+        unread: What of it could not be read, and why.
 
     """
 
     service: str
     why: str
     lines: tuple[PageLogLine, ...]
+    host: str = ""
+    since: str = ""
+    unread: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The service's or host's name."""
+        return self.service or self.host
+
+    @property
+    def about(self) -> tuple[str, str, str]:
+        """What it is the log of: service, host, and since when."""
+        return self.service, self.host, self.since
 
 
 @dataclass(frozen=True)
@@ -240,9 +261,9 @@ class PageData:
         backups: The services' newest backups; None where the site has no backups, or they never could be read.
         alarms: The alarms that are given; None where the site has no `[monitoring]`, or they never could be read.
         charts: Metrics over time; None as the alarms.
-        logs: Log lines around what is wrong.
+        logs: Log lines around what is wrong; None where there may be some that could not be read.
         sources: How `history`, `backups`, `alarms` and `charts` were read: those that the site has. The history says
-            who deployed what, and who is at work.
+            who deployed what, and who is at work. Also why there are no `logs`, where they could not be read.
         run: The run that is at work.
         unread: The parts that could not be read.
         version: Of this form.
@@ -263,7 +284,7 @@ class PageData:
     backups: tuple[PageBackup, ...] | None = None
     alarms: tuple[PageAlarm, ...] | None = None
     charts: tuple[PageChart, ...] | None = None
-    logs: tuple[PageLog, ...] = ()
+    logs: tuple[PageLog, ...] | None = ()
     sources: dict[str, PageSource] = dataclasses.field(default_factory=dict)
     run: PageRun | None = None
     unread: tuple[Unread, ...] = ()

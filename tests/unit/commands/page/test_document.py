@@ -18,7 +18,7 @@ from commands.page.phase_picture import NARROW_GRAPH, WIDE_GRAPH, GraphForm, pha
 from commands.page.picture import NARROW, WIDE, Form, picture
 from commands.page.reading import without_secrets
 from commands.page.running_sections import services_section, verdict, wrong_section
-from commands.page.signal_sections import alarms_section, metrics_section
+from commands.page.signal_sections import alarms_section, logs_section, metrics_section
 from tasks.page.page_data import PageAlarm, PageData, PageResource, PageRun, PageSource, Unread
 from tasks.page.site_page import page_phases
 from tests.page_sites import DEAD_HOST, EMPTY, HOSTILE, LARGE, PHASES, WELL, MadeUp, whole
@@ -343,6 +343,52 @@ def test_a_section_says_itself_that_it_could_not_be_read(page: PageData) -> None
     assert "There are none yet." in metrics_section(empty)
 
 
+def test_log_lines_say_what_is_missing_among_them(page: PageData) -> None:
+    """Lines with what could not be read beside them, no lines at all, and no logs at all are told apart."""
+    [log] = page.logs or ()
+    some, none, silent = (
+        replace(log, since="", unread=("hive1 does not answer",)),
+        replace(log, lines=(), since="2026-11-30T11:40:00Z"),
+        replace(log, service="", host="hive0", lines=(), unread=("hive2 does not answer",)),
+    )
+    text = str(logs_section(replace(page, logs=(some, none, silent))))
+    first, second, third = (each.partition('id="log-')[0] for each in text.split("<h3>")[1:])
+
+    assert "<li>hive1 does not answer</li>" in first
+    assert "Traceback" in first
+    assert "No line of that time is there." in second
+    assert ', since <time datetime="2026-11-30T11:40:00Z">' in second
+    assert third.startswith("hive0</h3>")
+    assert "<li>hive2 does not answer</li>" in third
+    assert "No line of that time" not in third
+
+    unknown = replace(page, logs=None, sources={"logs": PageSource(None, "password can't be read here")})
+    assert "Log lines: could not be read: password can&#x27;t be read here" in str(logs_section(unknown))
+    assert logs_section(replace(page, logs=())) is None
+
+
+def test_each_alarm_leads_to_lines_of_its_own_time(page: PageData) -> None:
+    """Two of one service that began at different times lead to two places; one of a host to its journal."""
+    [log] = page.logs or ()
+    old = PageAlarm("ServiceChanged", "2026-11-27T10:00:00Z", service="wiki")
+    new = PageAlarm("ErrorSeen", "2026-11-30T10:00:00Z", service="wiki", host="hive1")
+    host = PageAlarm("HostSilent", "2026-11-30T10:00:00Z", host="hive1")
+    further = replace(old, since="2026-11-20T10:00:00Z")
+    logs = tuple(
+        replace(log, service=service, host=host, since=since)
+        for service, host, since in (old.about, host.about, new.about)
+    )
+    section = str(alarms_section(replace(page, alarms=(old, new, host, further), logs=logs)))
+    links = {
+        name: re.findall(r'href="#(log-\d)"', row)
+        for name, row in re.findall(r'role="rowheader">(\w+)<(.*?)</tr>', section)
+    }
+
+    assert links["HostSilent"] == ["log-1"]
+    assert links["ErrorSeen"] == ["log-2"]
+    assert re.findall(r'href="#(log-\d)"', section) == ["log-0", "log-2", "log-1"]
+
+
 def test_a_run_is_at_work_right_now_only_if_that_was_just_read(page: PageData) -> None:
     """Else it was, at the time of the history that is shown."""
     run = PageRun("bob@desk", "doit", "2026-11-30T11:56:00Z")
@@ -370,9 +416,13 @@ def test_what_is_named_leads_to_its_place(page: PageData) -> None:
 
 def test_no_secret_in_any_part(page: PageData) -> None:
     """Every text of the data is redacted, however deep it lies."""
-    lines = replace(page.logs[0], lines=(replace(page.logs[0].lines[0], text="password hunter2"),))
-    shown = without_secrets(replace(page, logs=(lines,)), lambda text: text.replace("hunter2", "[redacted]"))
+    [log] = page.logs or ()
+    told = replace(
+        log, lines=(replace(log.lines[0], text="password hunter2"),), unread=("hunter2 is not there",)
+    )
+    shown = without_secrets(replace(page, logs=(told,)), lambda text: text.replace("hunter2", "[redacted]"))
 
+    assert shown.logs is not None
     assert shown.logs[0].lines[0].text == "password [redacted]"
     assert "hunter2" not in single_file(shown)
     assert shown.hosts == page.hosts

@@ -1,8 +1,6 @@
 """A site is read for its page: what can't be read is said, and holds up nothing else."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,34 +8,24 @@ import pytest
 from doit.dependency import Dependency
 
 from commands import history
-from commands.page import log_reading, reading
-from commands.page.log_reading import page_logs
+from commands.page import reading
 from commands.page.reading import PageReader
 from commands.shared.statedb import StateDb
 from model.errors import HostError
 from model.history import HistoryLine
-from remote.engine.log_stream import LogLine, LogRequest
-from tasks.logs.central_log import CentralRequest
-from tasks.operate.service_logs import TaskLine
 from tasks.operate.site_reading import SiteReading
 from tasks.page.page_data import (
     PageAlarm,
     PageBackup,
     PageChart,
-    PageData,
-    PageLogLine,
     PageSource,
     Unread,
 )
-from tasks.page.site_parts import PageService
 from tasks.run.context import Run
 from tests.made import Made, new
 from tests.page_sites import AT
 
 pytestmark = pytest.mark.slow
-WRONG = PageData(
-    "example", "private", AT, services=(PageService("web", "replicated", 1, 0, problems=("is gone",)),)
-)
 
 
 @pytest.fixture
@@ -145,7 +133,7 @@ def test_alarms_and_metrics_of_a_site_that_watches_itself(
     monkeypatch.setattr(reading, "read_alarms", lambda _run: ((alarm,), "others would not arrive"))
     monkeypatch.setattr(reading, "read_charts", charts)
     page = reader(made).read()
-    assert (page.alarms, page.charts, {*page.sources}) == (None, None, {"history"})
+    assert (page.alarms, page.charts, {*page.sources}) == (None, None, {"history", "logs"})
 
     made.edit("[networks.back]", "[monitoring]\n[networks.back]")
     reads = reader(made)
@@ -195,139 +183,3 @@ def test_a_repository_host_that_is_not_made(made: Made, monkeypatch: pytest.Monk
     assert (page.alarms, page.charts) == (None, None)
     assert [each.part for each in page.unread] == ["who deployed what", "alarms", "metrics over time"]
     assert all("is not made yet" in each.why for each in page.unread)
-
-
-# -- log lines ---------------------------------------------------------------------------------------------------------
-
-
-class Lines:
-    """The log of a service that says a secret."""
-
-    says = "the password is {secret}\x1b[31m\n"
-
-    def __init__(self, run: Run, service: str, request: LogRequest, *_: Any, kept: Any) -> None:
-        self.kept = kept
-        self.secret, self.service, self.request = run.secrets.read("password").reveal(), service, request
-
-    def lines(self) -> Iterator[TaskLine]:
-        """Yield more lines than are asked for, as several tasks have them."""
-        for n in range(self.request.lines + 1):
-            yield TaskLine(
-                f"{self.service}.1",
-                LogLine(f"2026-11-30T11:00:{n:02}Z", self.says.format(secret=self.secret)),
-            )
-
-
-def test_no_secret_in_log_lines(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last lines are shown, without the secrets of the site and without colours."""
-    monkeypatch.setattr(log_reading, "ServiceLogs", Lines)
-    unread: list[Unread] = []
-    [log] = page_logs(made.run(), WRONG, unread)
-
-    assert (log.service, log.why, len(log.lines)) == ("web", "is gone", 20)
-    assert log.lines[-1] == PageLogLine("2026-11-30T11:00:20Z", "web.1", "the password is [redacted]")
-    assert unread == []
-
-
-def test_log_lines_around_an_alarm(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From five minutes before to one after; one that is silenced, or about no service of the site, asks for none."""
-    asked: list[tuple[str, LogRequest]] = []
-
-    class Noted(Lines):
-        def lines(self) -> Iterator[TaskLine]:
-            asked.append((self.service, self.request))
-            return iter([TaskLine("web.1", LogLine("1970-01-01T00:59:00Z", "it was so"))])
-
-    monkeypatch.setattr(log_reading, "ServiceLogs", Noted)
-    raised = PageAlarm("ServiceShort", "1970-01-01T01:00:00.5Z", "web has 1 of 2 tasks", service="web")
-    alarms = (
-        raised,
-        replace(raised, name="Second", since="2026-11-30T11:00:00Z"),
-        replace(raised, service="mail", is_silenced=True),
-        replace(raised, service="gone"),
-    )
-    services = (*WRONG.services, PageService("mail", "replicated", 1, 1))
-    [log] = page_logs(made.run(), replace(WRONG, services=services, alarms=alarms), [])
-
-    assert (log.service, log.why) == ("web", "ServiceShort: web has 1 of 2 tasks")
-    assert asked == [("web", LogRequest("3300.500000000", until="3660.500000000"))]
-
-
-def test_very_many_log_lines(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last ones are shown, however many come before; if they can't all be read in time, that is said."""
-
-    class Many(Lines):
-        def lines(self) -> Iterator[TaskLine]:
-            for n in range(30_000):
-                yield TaskLine("web.1", LogLine(f"1970-01-01T00:59:{n // 1000:02}.{n % 1000:03}Z", str(n)))
-
-    monkeypatch.setattr(log_reading, "ServiceLogs", Many)
-    alarm = PageAlarm("ServiceShort", "1970-01-01T01:00:00Z", "it is short", service="web")
-    page, unread = replace(WRONG, alarms=(alarm,)), list[Unread]()
-    [log] = page_logs(made.run(), page, unread)
-    assert [line.text for line in log.lines] == [str(n) for n in range(29_980, 30_000)]
-
-    monkeypatch.setattr(log_reading, "READ", -1.0)
-    assert page_logs(made.run(), page, unread) == ()
-    assert unread[0].why.startswith("there are more than can be read")
-
-
-def test_log_lines_that_are_kept(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With [logs] what the repository host keeps is read as well, of the same time; without there is nothing kept."""
-    asked: list[CentralRequest] = []
-
-    def central(_run: Run, request: CentralRequest) -> Iterator[TaskLine]:
-        asked.append(request)
-        for time in ("1970-01-01T00:59:00Z", "1970-01-01T01:00:59Z", "1970-01-01T01:02:00Z"):
-            yield TaskLine("web.1", LogLine(time, time))
-
-    class Kept(Lines):
-        def lines(self) -> Iterator[TaskLine]:
-            return iter(()) if self.kept is None else self.kept()
-
-    monkeypatch.setattr(log_reading, "ServiceLogs", Kept)
-    monkeypatch.setattr(log_reading, "central_lines", central)
-    alarm = PageAlarm("ServiceShort", "1970-01-01T01:00:00Z", "it is short", service="web")
-    assert page_logs(made.run(), replace(WRONG, alarms=(alarm,)), []) == ()
-
-    made.edit("[networks.back]", "[logs]\n[networks.back]")
-    [log] = page_logs(made.run(), replace(WRONG, alarms=(alarm,)), [])
-    assert [line.time for line in log.lines] == ["1970-01-01T00:59:00Z", "1970-01-01T01:00:59Z"]
-    assert asked == [CentralRequest("services", "web", 3300.0)]
-
-
-def test_no_log_lines_where_a_secret_is_not_known(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is not known can't be found in them: the secret is named, and no log is read."""
-    monkeypatch.setattr(log_reading, "ServiceLogs", Lines)
-    made.edit("{ generate = 24 }", '{ env = "WIKI_PASSWORD" }')
-    unread: list[Unread] = []
-
-    assert page_logs(made.run(), WRONG, unread) == ()
-    assert unread[0].why.startswith("password of [secrets] can't be read here")
-
-
-def test_a_log_that_can_not_be_read(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The others are shown."""
-
-    class Broken(Lines):
-        def lines(self) -> Iterator[TaskLine]:
-            if self.service == "web":
-                raise HostError("hive0 does not answer")
-            return super().lines()
-
-    monkeypatch.setattr(log_reading, "ServiceLogs", Broken)
-    other = replace(WRONG.services[0], name="mail")
-    unread: list[Unread] = []
-    logs = page_logs(made.run(), replace(WRONG, services=(*WRONG.services, other)), unread)
-
-    assert [log.service for log in logs] == ["mail"]
-    assert unread == [Unread("log lines of web", "hive0 does not answer")]
-
-
-def test_a_service_without_problems_has_no_log_lines(made: Made) -> None:
-    """Nothing is asked for it, so no secret has to be known either."""
-    unread: list[Unread] = []
-    well = replace(WRONG, services=(replace(WRONG.services[0], problems=()),))
-
-    assert page_logs(made.run(), well, unread) == ()
-    assert unread == []

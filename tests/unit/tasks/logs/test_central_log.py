@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from model.errors import HostError, ServiceError
+from tasks.logs import central_log
 from tasks.logs.central_log import HOSTS, SERVICES, CentralRequest, central_lines
 
 LINE = (
@@ -55,6 +56,22 @@ def test_what_is_asked_for() -> None:
         "sudo -n python3 -I /usr/local/lib/skep/agent.pyz logs read hosts hive0 "
         "--since=2025-11-30T12:00:00.500000000Z --lines=20 '--grep=no route' --source=docker"
     )
+
+
+def test_reading_is_ended_on_the_host_at_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session that is given up here would leave the work there; that it was ended is said, and no other fault."""
+    request = CentralRequest(SERVICES, "web", seconds=12.0)
+    assert request.command == (
+        "sudo -n timeout 12 python3 -I /usr/local/lib/skep/agent.pyz logs read services web"
+    )
+    clock = [100.0]
+    monkeypatch.setattr(central_log, "time", SimpleNamespace(monotonic=lambda: clock.pop(0)))
+    clock += [112.0]
+    with pytest.raises(HostError, match=r"hive9: it keeps more of web than can be read within 12 s"):
+        list(central_lines(run_of(LINE % b"web.1.x"), request))
+    clock += [100.0, 100.5]
+    with pytest.raises(HostError, match="did not come whole"):
+        list(central_lines(run_of(LINE % b"web.1.x"), request))
 
 
 @pytest.mark.parametrize(
