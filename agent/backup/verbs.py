@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from typing import Any
 
 from agent.backup import config as configuration
@@ -230,7 +231,11 @@ def _generations(words: Words, output: Output) -> Any:
     found = listing(config)
     for hive, why in found.unread.items():
         output.say(f"the repository of {hive} can't be read, and its generations are not told: {why}")
-    return [each.told() | {"copies": copied_since(config, each.id)} for each in found.generations]
+    now = datetime.now(UTC)
+    return [
+        each.told() | {"is_ahead": each.is_ahead(now), "copies": copied_since(config, each.id)}
+        for each in found.generations
+    ]
 
 
 def _keep(words: Words, output: Output) -> Any:

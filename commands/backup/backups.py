@@ -124,10 +124,11 @@ def _row(generation: Mapping[str, Any], zone: tzinfo, copies: Sequence[str]) -> 
     test = generation["test"]
     tested = "-" if test is None else local_time(test["at"], zone) if test["ok"] else f"failed: {test['why']}"
     wrong = " (its clock was wrong)" if generation["clock_is_wrong"] else ""
+    ahead = " (to come: a wrong clock)" if generation.get("is_ahead") else ""
     return (
         generation["service"],
         generation["id"],
-        local_time(generation["time"], zone),
+        f"{local_time(generation['time'], zone)}{ahead}",
         size_words(int(generation["bytes"] or 0)),
         size_words(int(generation["added"] or 0)),
         f"{generation['host']}{wrong}",

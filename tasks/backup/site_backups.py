@@ -14,6 +14,7 @@ from model.errors import HostError, SkepError
 from model.stage import Host
 from remote.backup.agent_calls import AgentFailedError, ask_agent
 from remote.mother.questions import begin
+from tasks.backup.newest_generation import newest_of
 from tasks.run.context import Run
 
 Heard = Callable[[str, Mapping[str, Any]], None]
@@ -133,17 +134,22 @@ class SiteBackups:
     def newest(self, service: str, heard: Heard | None = None) -> dict[str, Any]:
         """Return a service's newest generation, whatever its tests said, that is of no kind `before-restore`.
 
+        What the repository host dated into the future is taken only if there is nothing else.
+
         Raises:
             HostError: There is none.
 
         """
         own = [each for each in self.generations([service], heard) if each["kind"] != BEFORE_RESTORE]
-        if not own:
+        found = newest_of(own)
+        if found is None:
             raise HostError(f"{service}: there is no generation yet (doit backup {service})")
-        return own[-1]
+        return found
 
     def newest_good(self, service: str, heard: Heard | None = None) -> dict[str, Any]:
         """Return a service's newest generation that no test found fault with, and that is of no kind `before-restore`.
+
+        What the repository host dated into the future is taken only if there is nothing else.
 
         Raises:
             HostError: There is none.
@@ -363,7 +369,7 @@ def _newest_good(service: str, generations: Sequence[dict[str, Any]]) -> dict[st
         and each["kind"] != BEFORE_RESTORE
         and (not each["test"] or each["test"]["ok"])
     ]
-    return good[-1] if good else None
+    return newest_of(good)
 
 
 def _moment(at: str, zone: tzinfo) -> datetime | None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tasks.backup.newest_generation import newest_of
 from tasks.page.page_data import PageBackup
 
 
@@ -21,9 +22,9 @@ def page_backups(services: Sequence[str], generations: Sequence[Mapping[str, Any
 
 def _backup(service: str, own: Sequence[Mapping[str, Any]]) -> PageBackup:
     """Return a service's newest backup."""
-    if not own:
+    newest = newest_of(own)
+    if newest is None:
         return PageBackup(service)
-    newest = own[-1]
     tests = [each["test"] for each in own if each.get("test")]
     last = max(tests, key=lambda test: str(test["at"]), default=None)
     return PageBackup(

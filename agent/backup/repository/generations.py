@@ -92,6 +92,10 @@ class Generation:
         found = self.facts.get("seconds")
         return found if isinstance(found, int | float) and 0 <= found < _LONGEST else 0.0
 
+    def is_ahead(self, now: datetime) -> bool:
+        """Return whether it is dated into the future, by this host's clock when that was wrong."""
+        return self.arrived > now + CLOCK_TOLERANCE
+
     def told(self) -> dict[str, Any]:
         """Return it as the agent tells it."""
         last = self.tests[-1] if self.tests else None
@@ -245,6 +249,18 @@ def combined(snapshots: Mapping[str, Iterable[tuple[Mapping[str, Any], datetime]
         )
     result.generations.sort(key=lambda each: (each.arrived, each.id))
     return result
+
+
+def newest_of(generations: Sequence[Generation], now: datetime) -> Generation | None:
+    """Return the newest of some generations; what is dated into the future only if there is nothing else. Pure.
+
+    Args:
+        generations: The generations, the oldest first.
+        now: The time, by this host's clock.
+
+    """
+    past = [each for each in generations if not each.is_ahead(now)]
+    return next(reversed(past or generations), None)
 
 
 def made_at(snapshot: Mapping[str, Any]) -> datetime:

@@ -86,7 +86,10 @@ class Upkeep:
             for copy in self.config.copies:
                 result["copied"] += part(f"copy {copy.name}", lambda copy=copy: self._export(copy, found[0]))  # type: ignore[misc]
             if self.config.standby:
-                part("standby", lambda: stand_by(self.config, found[0]))
+                part(
+                    "standby",
+                    lambda: stand_by(self.config, found[0], datetime.fromtimestamp(self.now(), UTC)),
+                )
             result["forgotten"] = part("forget", lambda: self._forget(found[0]))
             if notes.is_due("prune", PRUNE_EVERY):
                 part("prune", self._prune)

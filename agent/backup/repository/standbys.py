@@ -1,13 +1,14 @@
 """What hives are to keep restored: each service's newest generation, put in their own repositories, with a note."""
 
 import tempfile
+from datetime import datetime
 from pathlib import Path
 
 from agent.backup.config import RepositoryConfig
 from agent.backup.hive.journal import STATE, Journal
 from agent.backup.notes import BEFORE_RESTORE, STANDBY, note_tags
 from agent.backup.repository.brought import note_brought
-from agent.backup.repository.generations import Generation, Listing
+from agent.backup.repository.generations import Generation, Listing, newest_of
 from agent.backup.repository.repositories import of_hive
 from agent.backup.restic import Restic
 from agent.backup.restic_errors import patiently
@@ -17,12 +18,13 @@ from agent.host.durable_files import write_json
 NOTE = STATE / "standby.json"
 
 
-def stand_by(config: RepositoryConfig, found: Listing, note: Path = NOTE) -> int:
+def stand_by(config: RepositoryConfig, found: Listing, now: datetime, note: Path = NOTE) -> int:
     """Have each hive know, and have, the generation that it is to keep restored; return to how many one was given.
 
     Args:
         config: The repository host's configuration.
         found: All generations.
+        now: The time.
         note: Where it is written down what each hive was told last.
 
     Raises:
@@ -33,7 +35,7 @@ def stand_by(config: RepositoryConfig, found: Listing, note: Path = NOTE) -> int
     told: dict[str, str] = journal.read() or {}
     failed = []
     for service, hives in config.standby.items():
-        newest = _newest(found, service)
+        newest = _newest(found, service, now)
         for hive in hives if newest is not None else ():
             key = f"{service}@{hive}"
             if newest is None or told.get(key) == newest.id:
@@ -73,11 +75,11 @@ def _tell(target: Restic, hive: str, generation: Generation) -> None:
         patiently(lambda: target.backup(Path(directory), hive, tags, lambda _line: None))
 
 
-def _newest(found: Listing, service: str) -> Generation | None:
+def _newest(found: Listing, service: str, now: datetime) -> Generation | None:
     """Return a service's newest generation that no test found fault with, and that no restoration made."""
     good = [
         each
         for each in found.generations
         if each.service == service and each.is_good and each.kind != BEFORE_RESTORE
     ]
-    return good[-1] if good else None
+    return newest_of(good, now)

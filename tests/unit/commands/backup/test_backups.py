@@ -34,13 +34,15 @@ def test_a_line_for_each(tmp_path: Path) -> None:
     site.generations = [
         generation("aa000001", "2026-11-25T16:00:10", test=failed),
         generation("aa000002", "2026-11-26T16:00:40", test=TESTED, clock_is_wrong=True),
+        generation("aa000003", "2036-11-26T16:00:40", is_ahead=True),
     ]
     status, text = site.typed(BackupsCommand)
     assert status == 0
-    head, first, second = cells(text)
+    head, first, second, third = cells(text)
     assert head == ["SERVICE", "ID", "TIME", "SIZE", "ADDED", "HIVE", "KIND", "TESTED"]
     assert (first[2], first[-1]) == ("2026-11-26 01:00", "failed: no rows")
     assert (second[5], second[-1]) == ("hive0 (its clock was wrong)", "2026-11-27 09:30")
+    assert third[2] == "2036-11-27 01:00 (to come: a wrong clock)"
 
 
 def test_a_service_without_one(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from model.errors import HostError
 from tasks.backup.site_backups import SiteBackups
-from tests.backup_site import BEFORE, FIRST, SECOND, BackupSite, always
+from tests.backup_site import BEFORE, FIRST, SECOND, BackupSite, always, generation
 
 
 @pytest.fixture
@@ -61,6 +61,34 @@ def test_no_latest(site: BackupSite, backups: SiteBackups, there: list[dict[str,
 
     with pytest.raises(HostError, match=r"^web: "):
         backups.chosen("web", "latest")
+
+
+AHEAD = generation("dd000005", "9999-01-01T00:00:00", is_ahead=True)
+
+
+def test_the_latest_is_none_of_the_future(site: BackupSite, backups: SiteBackups) -> None:
+    """What the repository host dated into the future is older than it seems: taken only if there is nothing else."""
+    site.generations = [FIRST, SECOND, AHEAD]
+    assert backups.chosen("web", "latest") == backups.newest("web") == SECOND
+    assert backups.newest_good_ones(["web"]) == {"web": SECOND}
+    assert backups.chosen("web", "dd") == AHEAD
+    site.generations = [BEFORE, AHEAD]
+    assert backups.chosen("web", "latest") == backups.newest("web") == AHEAD
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        generation("dd000005", "9999-01-01T00:00:00"),
+        generation("dd000005", "2026-11-27T16:00:40", is_ahead=True),
+    ],
+)
+def test_one_clock_alone_makes_nothing_of_the_future(
+    site: BackupSite, backups: SiteBackups, new: dict[str, Any]
+) -> None:
+    """A clock that is behind now, this machine's or the repository host's, loses nothing that is new."""
+    site.generations = [FIRST, SECOND, new]
+    assert backups.chosen("web", "latest") == new
 
 
 def test_a_service_without_backups(backups: SiteBackups) -> None:

@@ -126,6 +126,16 @@ def test_backups_have_the_newest_and_the_last_test() -> None:
     assert (good[0].is_good, good[0].why) == (True, "")
 
 
+def test_the_newest_backup_is_none_of_the_future() -> None:
+    """It is the one that `latest` means, and not what the repository host dated into the future."""
+    known = {"service": "db", "host": "hive0", "bytes": 7, "test": None}
+    made = {"id": "1", "time": "2026-11-27T01:00:00+00:00", "is_ahead": False} | known
+    ahead = {"id": "2", "time": "9999-01-01T00:00:00+00:00", "is_ahead": True} | known
+
+    assert [each.id for each in page_backups(["db"], [made, ahead])] == ["1"]
+    assert [each.id for each in page_backups(["db"], [ahead])] == ["2"]
+
+
 def test_the_data_is_json_with_its_version_first(tmp_path: Path) -> None:
     """Programs find the form's version, and the same parts that the page has."""
     data = json.loads(json.dumps(whole(DEAD_HOST.page(tmp_path)).data()))

@@ -33,6 +33,13 @@ def test_when_it_was_begun(made: datetime, begun: str | None, told: str) -> None
     assert generation(made, begun=begun).told()["begun"] == told
 
 
+def test_what_is_ahead() -> None:
+    """What is dated more than an hour into the future was dated by a clock that was wrong."""
+    found = generation(ARRIVED)
+    assert not found.is_ahead(ARRIVED - timedelta(minutes=59))
+    assert found.is_ahead(ARRIVED - timedelta(minutes=61))
+
+
 @pytest.mark.parametrize(
     "facts", [{"begun": "soon"}, {"begun": "2026-11-27T00:58:00"}, {"seconds": "long"}, {"seconds": 1e300}]
 )

@@ -55,10 +55,11 @@ def repositories(monkeypatch: pytest.MonkeyPatch) -> Repositories:
     return found
 
 
-def told(directory: Path, *generations: Generation) -> int:
-    """Tell the hives."""
+def told(directory: Path, *generations: Generation, hour: int = 12) -> int:
+    """Tell the hives, at an hour of that day."""
+    now = datetime(2026, 11, 27, hour, tzinfo=UTC)
     config = RepositoryConfig(directory, "", {}, "", {}, (), standby={"web": ["hive1"]})
-    return stand_by(config, Listing(list(generations)), directory / "told.json")
+    return stand_by(config, Listing(list(generations)), now, directory / "told.json")
 
 
 NOTE = "hive1: note standby of b: {'service': 'web', 'time': '2026-11-27T02:00:00+00:00'}"
@@ -80,3 +81,14 @@ def test_killed_behind_the_copy(tmp_path: Path, repositories: Repositories) -> N
     """What the hive has is not copied again, and it is told."""
     assert told(tmp_path, generation("b", 2, places={"hive0": "b", "hive1": "e"})) == 1
     assert repositories.came == [NOTE]
+
+
+def test_one_of_the_future_is_taken_only_if_there_is_no_other(
+    tmp_path: Path, repositories: Repositories
+) -> None:
+    """The repository host's clock was ahead as it came: what came since is newer."""
+    ahead = generation("c", 9)
+    assert told(tmp_path, generation("b", 2), ahead, hour=7) == 1
+    assert repositories.came[0] == "hive1: b of hive0"
+    assert told(tmp_path, ahead, hour=7) == 1
+    assert repositories.came[2] == "hive1: c of hive0"
