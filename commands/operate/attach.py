@@ -154,10 +154,14 @@ def run_in_all(run: Run, containers: Sequence[ServiceContainer], request: ExecRe
 
 
 def say_silent(run: Run, found: ServiceContainers) -> bool:
-    """Say which hosts did not answer, where all containers are meant, and return whether there are any."""
-    for line in found.silent:
+    """Say where nothing was done, where all containers are meant, and return whether that is so anywhere.
+
+    That is on hosts that did not answer, and in containers that are paused.
+    """
+    lines = [*found.silent, *(each.why_not_entered for each in found.paused)]
+    for line in lines:
         sys.stderr.write(f"{clean(run.secrets.redact(line))}; nothing was done there\n")
-    return bool(found.silent)
+    return bool(lines)
 
 
 @contextlib.contextmanager

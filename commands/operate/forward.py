@@ -167,7 +167,7 @@ def _port(word: str) -> _Port:
 
 
 def _still_runs(run: Run, container: ServiceContainer) -> bool:
-    """Return whether a container runs, as far as its host can say: if that is silent, the tunnel's end tells."""
+    """Return whether a container is there, as far as its host can say: if that is silent, the tunnel's end tells."""
     found = find_containers(run, container.service, enough=ENOUGH)
     has_answered = container.host.short in found.answered
-    return not has_answered or any(each.id == container.id for each in found.running)
+    return not has_answered or any(each.id == container.id and each.is_there for each in found.containers)

@@ -15,7 +15,7 @@ from tasks.operate.site_reading import SiteReading
 _INDENT = "    "
 _NARROWEST = 20
 """Letters of an error in a line at least."""
-_COLOURS = {"running": GREEN, "failed": RED, "rejected": RED, "unknown": YELLOW}
+_COLOURS = {"running": GREEN, "failed": RED, "rejected": RED, "unknown": YELLOW, "paused": YELLOW}
 
 
 def task_lines(

@@ -217,9 +217,9 @@ def _chip(
 
 def _task(task: PageTask, x: float) -> Markup:
     """Return a task's square."""
-    if task.is_well and task.health != "starting":
+    if task.is_well and task.health != "starting" and task.state != "paused":
         return el("rect", class_="task", x=x, y=26, width=8, height=8)
-    if task.is_well or task.state not in {"failed", "rejected", "unknown", "lost", "running"}:
+    if task.is_well or task.state not in {"failed", "rejected", "unknown", "lost", "paused", "running"}:
         return el("rect", class_="task starting", x=x + 0.75, y=26.75, width=6.5, height=6.5)
     return el("path", class_="task cross", d=f"M{x:g} 26l8 8m0 -8l-8 8")
 

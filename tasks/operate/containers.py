@@ -1,6 +1,7 @@
 """The containers of a service, wherever they are, and the one that a person means."""
 
 import time
+from collections.abc import Collection
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
 from functools import partial
@@ -9,8 +10,9 @@ from model.errors import HostError, ServiceError, SkepError
 from model.json_types import Json
 from model.labels import SERVICE_LABEL, TASK_ID_LABEL, TASK_NAME_LABEL
 from model.stage import Host, Stage
+from remote.backup.paused_containers import PAUSED, SAVED, listed_containers, paused_by_others
 from remote.mother.questions import begin
-from tasks.operate.site_view import RUNNING
+from tasks.operate.site_view import RUNNING, THERE
 from tasks.run.context import Run
 
 PATIENCE = 8.0
@@ -39,6 +41,7 @@ class ServiceContainer:
         status: The engine's words: `Up 3 hours (healthy)`.
         created: When it was made, in seconds since 1970.
         image: Its image.
+        is_saved: Whether it is paused by a backup, which saves its files.
 
     """
 
@@ -50,11 +53,26 @@ class ServiceContainer:
     status: str
     created: float
     image: str
+    is_saved: bool = False
 
     @property
     def is_running(self) -> bool:
         """Whether it runs."""
         return self.state == RUNNING
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it runs, or is paused and goes on where it is."""
+        return self.state in THERE
+
+    @property
+    def why_not_entered(self) -> str:
+        """Why nothing can be done in it; empty if something can, as far as is known."""
+        if self.state != PAUSED:
+            return ""
+        return f"{self.words} " + (
+            SAVED if self.is_saved else paused_by_others(self.service, self.id, self.host.short)
+        )
 
     @property
     def has_begun(self) -> bool:
@@ -94,6 +112,11 @@ class ServiceContainers:
         """Those that run."""
         return tuple(each for each in self.containers if each.is_running)
 
+    @property
+    def paused(self) -> tuple[ServiceContainer, ...]:
+        """Those that are paused."""
+        return tuple(each for each in self.containers if each.state == PAUSED)
+
 
 def find_containers(
     run: Run, service: str, *, patience: float = PATIENCE, enough: float | None = None
@@ -130,7 +153,7 @@ def find_containers(
         if enough is not None and any(each.is_running for each in found):
             ends, enough = min(ends, time.monotonic() + enough), None
     silent += [f"{host.short}: no answer within {patience:.0f} s" for host in waiting.values()]
-    ordered = sorted(found, key=lambda each: (_natural(each.task), not each.is_running, -each.created))
+    ordered = sorted(found, key=lambda each: (_natural(each.task), not each.is_there, -each.created))
     return ServiceContainers(tuple(ordered), tuple(silent), frozenset(answered))
 
 
@@ -138,14 +161,19 @@ def _ask(run: Run, host: Host, service: str) -> list[ServiceContainer]:
     """Return a service's containers on a host."""
     reader = run.connections.reader(host)
     try:
-        listed = reader.containers(all=True, filters={"label": f"{SERVICE_LABEL}={service}"})
+        listed, saved = listed_containers(
+            run.connections.to(host),
+            partial(reader.containers, all=True, filters={"label": f"{SERVICE_LABEL}={service}"}),
+        )
     finally:
         reader.close()
-    return [service_container(host, service, each) for each in listed]
+    return [service_container(host, service, each, saved) for each in listed]
 
 
-def service_container(host: Host, service: str, listed: Json) -> ServiceContainer:
-    """Return a container of a service from its engine's listing."""
+def service_container(
+    host: Host, service: str, listed: Json, saved: Collection[str] = ()
+) -> ServiceContainer:
+    """Return a container of a service from its engine's listing, and the ids of those that a backup has paused."""
     labels = listed.get("Labels") or {}
     # `web.2.<task>`; of a global service `web.<node>.<task>`.
     slot = (
@@ -162,6 +190,7 @@ def service_container(host: Host, service: str, listed: Json) -> ServiceContaine
         str(listed.get("Status", "")),
         float(listed.get("Created") or 0),
         str(listed.get("Image", "")),
+        is_saved=listed["Id"] in saved,
     )
 
 
@@ -180,17 +209,20 @@ def chosen(found: ServiceContainers, service: str, task: str | None) -> list[Ser
         task: A task's number, a host's name, a container's id, or `all`; None for any.
 
     Raises:
-        ServiceError: None of it runs, or there is no such task.
+        ServiceError: None of it runs, or there is no such task, or it is paused.
 
     """
     running = list(found.running)
+    meant = [each for each in running if each.is_meant(task)]
+    for each in found.paused:
+        if not meant and each.is_meant(task):
+            raise ServiceError(each.why_not_entered)
     if not running:
         ended = found.containers[0] if found.containers else None
         last = f"; the last one: {ended.words}, {ended.status}" if ended else ""
         raise ServiceError(
             f"{service}: no container of it runs{last}{_silence(found)} (doit status {service})"
         )
-    meant = [each for each in running if each.is_meant(task)]
     if task == ALL:
         return meant
     if not meant:

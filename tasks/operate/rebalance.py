@@ -17,7 +17,7 @@ from model.swarm.scheduling import meets_constraint
 from model.swarm.scheduling_node import scheduling_node
 from tasks.operate.placing import even, outcomes, surplus
 from tasks.operate.site_reading import EngineReading, SiteReading, SwarmReading
-from tasks.operate.site_view import SiteView, short_names
+from tasks.operate.site_view import THERE, SiteView, short_names
 
 UNEVEN = 2
 """The difference between the hive with the most tasks and the one with the fewest from which on it is uneven."""
@@ -236,4 +236,4 @@ def _tasks(reading: SiteReading, short: str) -> int:
     engine = reading.engines.get(short)
     if not isinstance(engine, EngineReading):
         return 0
-    return sum(container.get("State") == "running" for container in engine.containers)
+    return sum(container.get("State") in THERE for container in engine.containers)

@@ -88,7 +88,7 @@ class ServiceLogs:
             return
         self._known_hosts |= found.answered
         # Those that have ended are read to their end.
-        self._begun |= {each.id for each in found.containers if each.has_begun and not each.is_running}
+        self._begun |= {each.id for each in found.containers if each.has_begun and not each.is_there}
         self._begin(found)
         threading.Thread(target=self._look, name=f"tasks of {self._service}", daemon=True).start()
         try:

@@ -15,6 +15,7 @@ from model.swarm.scaled import scale_words
 from model.swarm.scheduling import meets_constraint
 from model.swarm.scheduling_node import scheduling_node
 from model.swarm.volume_move import moving_words
+from remote.backup.paused_containers import PAUSED, SAVED, paused_by_others
 from remote.swarm import jobs
 from remote.swarm.spec import is_changed_by_others
 from tasks.names import service_task
@@ -40,7 +41,7 @@ class ServiceStatus:
         name: Its name.
         mode: As site.toml has it.
         wanted: The tasks that are to run; of a job, to have run.
-        running: The containers that run on hosts that answer; of a job, the tasks that ended well.
+        running: The containers that run on hosts that answer, or are paused there; of a job, the tasks that ended well.
         healthy: Of those that run, how many their health check calls so; None without a health check.
         hosts: Host's short name to the number of containers that run there.
         since: When the youngest of them was made, in seconds since 1970; None where none runs.
@@ -105,6 +106,14 @@ def _service(view: SiteView, name: str, found: Json | None) -> ServiceStatus:
         notes.append(f"replicas: {wanted}, in site.toml {defined.replicas}{f': {scaled}' if scaled else ''}")
     if found and defined is not None and not defined.is_job and is_changed_by_others(found["Spec"]):
         notes.append(f"somebody else changed it (doit why {service_task(name)} --live)")
+    paused = [(short, container) for short, container in running if container.get("State") == PAUSED]
+    problems += [
+        f"{short}: its container {paused_by_others(name, str(container['Id']), short)}"
+        for short, container in paused
+        if not view.is_saved(short, container)
+    ]
+    if any(view.is_saved(*each) for each in paused):
+        notes.append(SAVED)
     if found and is_left_stopped(found, view.reading.at):
         problems.append(f"{LEFT_STOPPED} (doit starts it)")
     elif found and is_stopped_for_backup(found["Spec"]):

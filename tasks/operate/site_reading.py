@@ -17,6 +17,7 @@ from model.json_types import Json
 from model.labels import SERVICE_LABEL, belongs_to, label_filter, labels_of
 from model.reasons import reason_of
 from model.stage import Host, Stage
+from remote.backup.paused_containers import listed_containers
 from remote.engine.reader import Reader
 from remote.mother.questions import begin, first_answer
 from tasks.operate.host_reading import HostReading, parse_reading, reading_script
@@ -38,12 +39,14 @@ class EngineReading:
         info: Its description of itself; None if that did not come in time, as on a manager that has lost its leader.
         containers: The containers of services, also those that ended.
         volumes: The names of its volumes; None if they did not come in time.
+        saved: The ids of containers that a backup has paused, to save their files.
 
     """
 
     info: Json | None = None
     containers: Sequence[Json] = ()
     volumes: frozenset[str] | None = None
+    saved: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -153,12 +156,14 @@ def _read_engine(run: Run, host: Host, ends: float) -> EngineReading:
     info = begin(partial(first_answer, [reader.info], ends))
     listing = begin(partial(first_answer, [reader.volumes], ends))
     try:
-        containers = reader.containers(all=True, filters={"label": SERVICE_LABEL})
+        containers, saved = listed_containers(
+            run.connections.to(host), partial(reader.containers, all=True, filters={"label": SERVICE_LABEL})
+        )
         volumes = _in_time(listing)
         names = (
             None if volumes is None else frozenset(str(each["Name"]) for each in volumes.get("Volumes") or ())
         )
-        return EngineReading(_in_time(info), containers, names)
+        return EngineReading(_in_time(info), containers, names, saved)
     finally:
         reader.close()
 

@@ -10,7 +10,7 @@ from tasks.operate.backup_status import backup_problems
 from tasks.operate.host_reading import HostReading, VolumeFill
 from tasks.operate.service_status import ServiceStatus, service_statuses
 from tasks.operate.site_reading import EngineReading, SiteReading
-from tasks.operate.site_view import RUNNING, SiteView, short_names
+from tasks.operate.site_view import THERE, SiteView, short_names
 
 FULL = 0.9
 """The share of a disk, or of its inodes, from which on it is full enough to say so."""
@@ -31,7 +31,7 @@ class HostStatus:
         reading: Its load, memory and disks, if it answers.
         engine: Its engine's version; empty where that does not answer.
         role: `leader`, `manager` or `worker` as the swarm has it, `repository` for a host that is in none.
-        containers: The services' containers that run there.
+        containers: The services' containers that run there, or are paused.
         notes: What is worth knowing and no fault.
         problems: What is wrong with it.
 
@@ -210,7 +210,7 @@ def _host(view: SiteView, host: Host, logs: Sequence[str], *, is_made: bool) -> 
     running = [
         container
         for container in (engine.containers if isinstance(engine, EngineReading) else ())
-        if container.get("State") == RUNNING
+        if container.get("State") in THERE
     ]
     return HostStatus(
         name=host.short,

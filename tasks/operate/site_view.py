@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from model.json_types import Json
 from model.labels import SERVICE_LABEL, TASK_ID_LABEL
 from model.stage import Stage
+from remote.backup.paused_containers import PAUSED
 from tasks.operate.site_reading import EngineReading, SiteReading, SwarmReading
 
 RUNNING = "running"
 """The state of a container, and of a task, that runs."""
+THERE = {RUNNING, PAUSED}
+"""The states of a container that runs, or goes on where it is."""
 WANTED = {RUNNING, "complete", "ready", "accepted"}
 """The states that the swarm wishes for a task that is to run, or, of a job, to have run."""
 
@@ -35,7 +38,7 @@ class SiteView:
         return SwarmReading() if isinstance(self.reading.swarm, str) else self.reading.swarm
 
     def running(self, service: str) -> list[tuple[str, Json]]:
-        """Return each container of a service that runs, with its host's short name.
+        """Return each container of a service that runs or is paused, with its host's short name.
 
         Where the swarm is known, without those that it wants no more.
         """
@@ -54,7 +57,7 @@ class SiteView:
         return [short for short, _, is_wanted in self._containers(service) if not is_wanted and short in down]
 
     def _containers(self, service: str) -> Iterator[tuple[str, Json, bool]]:
-        """Yield each container of a service that runs, with its host's short name and whether the swarm wants it."""
+        """Yield each container of a service that is there, with its host and whether the swarm wants it."""
         found = self.swarm.services.get(service)
         wanted = {
             str(task["ID"])
@@ -67,8 +70,17 @@ class SiteView:
                 continue
             for container in engine.containers:
                 labels = container.get("Labels") or {}
-                if container.get("State") == RUNNING and labels.get(SERVICE_LABEL) == service:
+                if container.get("State") in THERE and labels.get(SERVICE_LABEL) == service:
                     yield short, container, not is_known or labels.get(TASK_ID_LABEL) in wanted
+
+    def is_saved(self, short: str, container: Json) -> bool:
+        """Return whether a backup has paused a container, to save its files."""
+        engine = self.reading.engines.get(short)
+        return (
+            isinstance(engine, EngineReading)
+            and container.get("State") == PAUSED
+            and container["Id"] in engine.saved
+        )
 
     def is_silent(self, short: str) -> bool:
         """Return whether a host's engine gave no answer."""

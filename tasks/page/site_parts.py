@@ -10,7 +10,8 @@ class PageTask:
     Args:
         service: The service.
         name: Its slot, `web.2`, or `web.hive0`.
-        state: The swarm's word, `unknown` where its host does not answer, `lost` where it has no container.
+        state: The swarm's word, `unknown` where its host does not answer, `lost` where it has no container, `paused`
+            where that is.
         health: `healthy`, `unhealthy` or `starting`; empty without a health check.
         since: When it came into this state; None if that is not known.
         error: Why it does not run.
@@ -27,7 +28,8 @@ class PageTask:
     @property
     def is_well(self) -> bool:
         """Whether it does what it is to do."""
-        return self.state in {"running", "complete"} and self.health != "unhealthy"
+        is_saved = self.state == "paused" and not self.error
+        return (self.state in {"running", "complete"} or is_saved) and self.health != "unhealthy"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -155,12 +156,16 @@ def test_in_all(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[st
 
 
 def test_hosts_that_are_silent_are_said(capsys: pytest.CaptureFixture[str]) -> None:
-    """Where all tasks are meant, there may be one more on such a host."""
+    """Where all tasks are meant, there may be one more on such a host; one that is paused is left out as well."""
     run: Any = Hosts()
 
     assert not say_silent(run, ServiceContainers((), ()))
     assert say_silent(run, ServiceContainers((CONTAINERS[0],), ("hive1: no answer within 8 s",)))
-    assert capsys.readouterr().err == "hive1: no answer within 8 s; nothing was done there\n"
+    assert say_silent(run, ServiceContainers((replace(CONTAINERS[1], state="paused", is_saved=True),), ()))
+    assert capsys.readouterr().err.splitlines() == [
+        "hive1: no answer within 8 s; nothing was done there",
+        f"{CONTAINERS[1].words} is paused while its files are saved, and goes on then; nothing was done there",
+    ]
 
 
 def test_ctrl_c_goes_to_all(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The ports of `doit forward`, and for how long they are open."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,17 +34,25 @@ def test_no_port(word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answered", "is_there", "expected"),
-    [({"hive0", "hive2"}, True, True), ({"hive0"}, False, False), ({"hive2"}, False, True)],
+    ("answered", "state", "expected"),
+    [
+        ({"hive0", "hive2"}, "running", True),
+        ({"hive0"}, "paused", True),
+        ({"hive0"}, "exited", False),
+        ({"hive0"}, "", False),
+        ({"hive2"}, "", True),
+    ],
 )
 def test_a_container_that_is_gone(
-    monkeypatch: pytest.MonkeyPatch, answered: set[str], *, is_there: bool, expected: bool
+    monkeypatch: pytest.MonkeyPatch, answered: set[str], state: str, *, expected: bool
 ) -> None:
-    """Its own host says so; that another one is silent keeps no port open to nobody."""
+    """Its own host says so; that another one is silent keeps no port open to nobody. One that is paused is there."""
     host = Host("hive0", "p-hive0.example", "10.0.0.1", is_hive=True, is_repository=False)
     container = ServiceContainer("web", host, "0" * 64, "web.1", "running", "Up", 1.0, "page")
     found = ServiceContainers(
-        (container,) if is_there else (), ("hive1: no answer within 8 s",), frozenset(answered)
+        (replace(container, state=state),) if state else (),
+        ("hive1: no answer within 8 s",),
+        frozenset(answered),
     )
     monkeypatch.setattr(forward, "find_containers", lambda *_, **__: found)
     run: Any = None

@@ -12,7 +12,9 @@ HOSTS = [
 ]
 
 
-def container(slot: str, on: int, *, state: str = "running", status: str = "Up 3 hours") -> ServiceContainer:
+def container(
+    slot: str, on: int, *, state: str = "running", status: str = "Up 3 hours", is_saved: bool = False
+) -> ServiceContainer:
     """Return a container of a task."""
     listed = {
         "Id": f"{slot}{on}" + "abcdef" * 10,
@@ -25,7 +27,7 @@ def container(slot: str, on: int, *, state: str = "running", status: str = "Up 3
             TASK_ID_LABEL: f"task{slot}",
         },
     }
-    return service_container(HOSTS[on], "web", listed)
+    return service_container(HOSTS[on], "web", listed, [str(listed["Id"])] if is_saved else ())
 
 
 def found(*containers: ServiceContainer, silent: tuple[str, ...] = ()) -> ServiceContainers:
@@ -81,6 +83,34 @@ def test_all() -> None:
         )
         == 2
     )
+
+
+@pytest.mark.parametrize("task", [None, "1", "hive0", ALL])
+def test_one_that_is_paused(task: str | None) -> None:
+    """Nothing can be done in it: that is said, with who has paused it, and not that none runs."""
+    saved, odd = container("1", 0, state="paused", is_saved=True), container("1", 0, state="paused")
+
+    with pytest.raises(ServiceError, match=r"^web: no container"):
+        chosen(found(container("1", 0, state="exited")), "web", None)
+    with pytest.raises(ServiceError) as by_backup:
+        chosen(found(saved), "web", task)
+    with pytest.raises(ServiceError) as by_somebody:
+        chosen(found(odd), "web", task)
+
+    assert str(by_backup.value) == f"{saved.words} is paused while its files are saved, and goes on then"
+    assert str(by_somebody.value).startswith(
+        f"{odd.words} is paused, and by no backup: on hive0, docker unpause"
+    )
+
+
+def test_another_than_the_one_that_is_paused() -> None:
+    """Where any will do, or all are meant, those that run are taken."""
+    saved, runs = container("1", 0, state="paused", is_saved=True), container("2", 1)
+
+    assert chosen(found(saved, runs), "web", None) == [runs]
+    assert chosen(found(saved, runs), "web", ALL) == [runs]
+    with pytest.raises(ServiceError, match=r"^web.1 on hive0 .* is paused while"):
+        chosen(found(saved, runs), "web", "1")
 
 
 def test_none_runs() -> None:

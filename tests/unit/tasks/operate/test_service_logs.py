@@ -204,6 +204,17 @@ def test_followed(logs: Logs) -> None:
     assert [name for name, _ in logs.requests] == ["web.1", "web.2", "web.1", "web.3"]
 
 
+def test_a_container_that_is_paused(logs: Logs) -> None:
+    """It has not ended: where following begins in the pause of its backup, what it says afterwards comes."""
+    logs.found = found(container("web.1", state="paused"))
+    logs.lines = {"web.1": [line(1, "before")]}
+    lines = logs.read(LogRequest(follow=True))
+    assert next(lines).line.text == "before"
+    logs.lines["web.1"].append(line(2, "after"))
+
+    assert next(lines).line.text == "after"
+
+
 @pytest.mark.parametrize("at_first", [True, False])
 def test_a_container_that_is_not_started_yet(logs: Logs, *, at_first: bool) -> None:
     """It is followed as soon as it is started, and loses no line."""

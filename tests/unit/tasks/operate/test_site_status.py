@@ -212,6 +212,34 @@ def test_a_task_without_a_container(stage: Stage) -> None:
     assert (lost.state, lost.error) == ("lost", "hive0 has no container of it that runs")
 
 
+@pytest.mark.parametrize("is_swarm_known", [True, False])
+def test_a_task_that_is_paused(stage: Stage, *, is_swarm_known: bool) -> None:
+    """It is there, and no task is lost; only one that no backup has paused is wrong, with the way out."""
+    one = container("web", 1, state="paused", status="Up 3 hours (Paused)")
+    first = engine(one, container("each", 1))
+    swarm = well().swarm if is_swarm_known else "no manager of the swarm answers"
+    by_backup, by_somebody = (
+        well(swarm=swarm, engines={**well().engines, "hive0": replace(first, saved=saved)})
+        for saved in (frozenset({one["Id"]}), frozenset({"another"}))
+    )
+    why = (
+        "is paused, and by no backup: on hive0, docker unpause web100000000 has it go on; doit restart web has a new "
+        "one"
+    )
+
+    saved, odd = (status_of(stage, reading) for reading in (by_backup, by_somebody))
+
+    assert (saved.services[0].running, saved.services[0].hosts) == (2, {"hive0": 1, "hive1": 1})
+    assert saved.services[0].notes == ("is paused while its files are saved, and goes on then",)
+    assert saved.services[0].problems == ()
+    assert saved.hosts[0].containers == 2
+    assert (odd.services[0].running, odd.services[0].notes) == (2, ())
+    assert odd.services[0].problems == (f"hive0: its container {why}",)
+    for reading, error in ((by_backup, ""), (by_somebody, why)):
+        [task] = [each for each in service_tasks(stage, reading, "web") if each.host == "hive0"]
+        assert (task.state, task.is_wanted, task.error) == ("paused", True, error)
+
+
 def test_why_fewer_tasks_run(stage: Stage) -> None:
     """The newest error of a task that does not run is the reason."""
     reading = well()
