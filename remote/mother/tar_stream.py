@@ -3,6 +3,7 @@
 import os
 import posixpath
 import queue
+import stat
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
@@ -73,7 +74,8 @@ def packed(path: Path, name: str) -> Iterator[bytes]:
 def unpack(stream: BinaryIO, directory: Path, name: str) -> None:
     """Unpack a tar stream of one file or directory, under a name of its own.
 
-    Owners are kept where this process is root. Nothing is written outside of `directory`, whatever the stream says.
+    Owners are kept where this process is root. Nothing is written outside of `directory`, whatever the stream says, and
+    whatever links an earlier stream has left there: a file replaces a link, and a file with other names.
 
     Args:
         stream: The stream.
@@ -81,26 +83,24 @@ def unpack(stream: BinaryIO, directory: Path, name: str) -> None:
         name: The name there, in the place of the one in the stream.
 
     Raises:
-        StateError: A file can't be written, or the stream would write elsewhere.
+        StateError: A file can't be written, or the stream would write elsewhere; or a link or a device is in the way.
 
     """
     home = directory.resolve()
-    links: dict[str, str] = {}
 
     def placed(member: tarfile.TarInfo, _to: str) -> tarfile.TarInfo:
+        # Asked right before a member is written: what came before it is on the disk.
         path = _renamed(member.name, name)
-        if path in links or not _is_inside(home, path):
-            # A link that came before would be followed.
+        if not _is_inside(home, path):
             raise StateError(f"{member.name}: would be written outside of {directory}; it was not")
         linked = _renamed(member.linkname, name) if member.islnk() else member.linkname
         if member.islnk() and not _is_inside(home, linked):
             raise StateError(f"{member.name}: links to a file outside of {directory}; it was not written")
-        if member.issym():
-            links[path] = linked
-        if linked in links and member.islnk():
+        if not member.islnk() or path != linked:
+            _make_way(home / path, member, is_first=path == name)
+        if member.islnk() and (home / linked).is_symlink():
             # Of a hard link to a symbolic one tar would change what that leads to: it becomes a symbolic one as well.
-            links[path] = links[linked]
-            member = member.replace(name=path, linkname=links[linked], deep=False)
+            member = member.replace(name=path, linkname=str((home / linked).readlink()), deep=False)
             member.type = tarfile.SYMTYPE
             return member
         return member.replace(name=path, linkname=linked, deep=False)
@@ -121,6 +121,37 @@ def _renamed(path: str, name: str) -> str:
 
 
 def _is_inside(home: Path, path: str) -> bool:
-    """Return whether a path stays in a directory, also by way of links that are there by now."""
-    parent = (home / path).parent.resolve()
-    return ".." not in Path(path).parts and not os.path.isabs(path) and parent.is_relative_to(home)  # noqa: PTH117 - of a text
+    """Return whether a path stays in a directory, and no link that is there by now leads to another place in it."""
+    if ".." in Path(path).parts or os.path.isabs(path):  # noqa: PTH117 - of a text
+        return False
+    return (home / path).parent.resolve() == (home / path).parent
+
+
+def _make_way(place: Path, member: tarfile.TarInfo, *, is_first: bool) -> None:
+    """Remove what a member of a stream would be written through: a link, or a file that has other names as well.
+
+    Args:
+        place: Where the member is written.
+        member: The member.
+        is_first: Whether a person has named the place, as `/dev/stdout`, and not the stream.
+
+    Raises:
+        StateError: A link is where a directory is to be, or there is a device, a FIFO or a socket.
+
+    """
+    try:
+        there = place.lstat()
+    except FileNotFoundError:
+        return
+    is_link = stat.S_ISLNK(there.st_mode)
+    if is_link and member.isdir():
+        raise StateError(
+            f"{place}: is a symbolic link here and a directory there, so that files would go to where it leads: remove "
+            "it first, or copy to another place"
+        )
+    is_file = is_link or stat.S_ISREG(there.st_mode)
+    leads_elsewhere = is_first and is_link and place.exists() and not (place.is_file() or place.is_dir())
+    if leads_elsewhere or not (is_file or stat.S_ISDIR(there.st_mode)):
+        raise StateError(f"{place}: is a device, a FIFO or a socket, and no file: copy to another place")
+    if is_file and not member.isdir() and (is_link or there.st_nlink > 1 or member.islnk()):
+        place.unlink()
