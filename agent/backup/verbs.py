@@ -20,7 +20,6 @@ from agent.backup.hive.service_restore import Restore, where
 from agent.backup.hive.standby import Standbys
 from agent.backup.hive.suspended import resume, suspend
 from agent.backup.hive.verify import Verification
-from agent.backup.notes import BEFORE_RESTORE
 from agent.backup.repository import repositories
 from agent.backup.repository.generations import listing
 from agent.backup.repository.keeping import Upkeep
@@ -70,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
 
     run = verb("run", _run)
     run.add_argument("--service", action="append", default=[])
-    run.add_argument("--kind", default="scheduled", choices=["scheduled", "asked", BEFORE_RESTORE])
+    run.add_argument("--kind", default="scheduled", choices=["scheduled", "asked"])
     verb("release", _release)
     verb("status", _status)
     verb("schedule", _schedule)
@@ -83,6 +82,8 @@ def _parser() -> argparse.ArgumentParser:
     added = verb("restore", _restore, "id")
     added.add_argument("--service", required=True)
     added.add_argument("--script", action="append", default=[])
+    # Of what is there now. An older agent, which does not save it, refuses the word.
+    added.add_argument("--save", default="must", choices=["must", "may"])
     for name, do in (("unswap", _unswap), ("settle", _settle), ("where", _where)):
         verb(name, do).add_argument("--service", required=True)
     verb("accounts", _accounts)
@@ -192,7 +193,8 @@ def _where(words: Words, output: Output) -> Any:
 def _restore(words: Words, output: Output) -> Any:
     with alone(journal.LOCK, "restore"):
         release(EngineSocket(), output, configuration.hive_config().spool)
-        return Restore(_restoration(words.service, output)).carry_out(words.id, tuple(words.script))
+        restore = Restore(_restoration(words.service, output))
+        return restore.carry_out(words.id, tuple(words.script), must_save=words.save == "must")
 
 
 def _suspend(words: Words, output: Output) -> Any:

@@ -16,7 +16,7 @@ from commands.shared.console import ConsoleLog
 from commands.shared.current_run import site_run
 from commands.shared.holding import holding, interrupted
 from model.alarms.touched import Touched
-from model.backup_names import BEFORE_RESTORE, SITE
+from model.backup_names import SITE
 from model.errors import HostError, SkepError
 from model.log import Log
 from remote.backup.agent_calls import fetch_archive
@@ -37,10 +37,10 @@ class RestoreCommand(DoitCmdBase):
         "or site from=COPY [stage=NAME] confirm=SITE"
     )
     doc_description = """\
-Without confirm=SITE it says what it would do, and ends with exit status 2. With it: a generation of what is there now \
-is made first (kind before-restore); the generation is brought beside the volumes and compared; the service is \
-stopped, its files are changed, it is started, and has its old files back if it is not healthy; dumps are loaded by \
-restore_command as it runs. Typed again after a kill it goes on.
+Without confirm=SITE it says what it would do, and ends with exit status 2. With it: the generation is brought \
+beside the volumes and compared, as the service runs; a generation of what is there then is made (kind \
+before-restore), of its files once the service is stopped; they are changed, it is started, and has its old files back \
+if it is not healthy; dumps are loaded by restore_command as it runs. Typed again after a kill it goes on.
 
 into=DIR brings the files here, and changes nothing. at= takes an id of doit backups, "2026-11-27 01:00" (the newest \
 that is not younger) or latest, the newest that no test found fault with. from=COPY first brings the service's \
@@ -101,28 +101,17 @@ goes on."""
 
     @staticmethod
     def _restore(backups: SiteBackups, service: str, at: str, log: Log, progress: AgentProgress) -> int:
-        """Make a generation of what is there, then go back."""
+        """Go back; the hive makes a generation of what is there as soon as all else is ready."""
         home, script = backups.home(service), get_var("script") or ""
         generation = _chosen(backups, service, at, home, progress)
-        goes_on = home.goes_on(generation["id"], script)
-        if home.pending and not goes_on and not home.is_loading:
+        if home.pending and not home.goes_on(generation["id"], script) and not home.is_loading:
             only = "".join(f" script={name}" for name in home.scripts)
             raise HostError(
                 f"{service} is half restored to {home.pending}: type that again first, with at={home.pending}{only}"
             )
-        # The files that a kill left in the middle are none of the service's; what it ran with since then is.
-        if not goes_on or home.is_loading:
-            before = backups.backup([service], progress, BEFORE_RESTORE)
-            if why := before["failed"].get(service):
-                log(f"{service}: what is there now can't be saved: {why}")
-                if get_var("unsaved") != "yes":
-                    sys.stderr.write(
-                        f"{service}: nothing was changed; to lose what is there now: unsaved=yes\n"
-                    )
-                    return 1
-            for each in before["generations"]:
-                log(f"{service}: what is there now is {each['id']}")
-        result = backups.restore(home.host, service, generation, script, progress)
+        result = backups.restore(
+            home.host, service, generation, script, progress, must_save=get_var("unsaved") != "yes"
+        )
         progress.end()
         parts = [
             *(f"volume {name}" for name in result["volumes"]),
@@ -219,6 +208,6 @@ def _plan(
         if not home.is_loading:
             return lines
     lines.append(
-        f"  what is there now becomes a backup before: {size_words(int(generation['bytes'] or 0))} or so"
+        f"  what is there then becomes a backup before: {size_words(int(generation['bytes'] or 0))} or so"
     )
     return lines

@@ -176,14 +176,14 @@ class SiteBackups:
         """Return generations as people name them."""
         return ", ".join(f"{each['id']} of {local_time(each['time'], self.zone)}" for each in generations)
 
-    def backup(self, services: Sequence[str], heard: Heard, kind: str = "asked") -> dict[str, Any]:
+    def backup(self, services: Sequence[str], heard: Heard) -> dict[str, Any]:
         """Have all hives make generations of the services that are theirs; return all results together.
 
         Raises:
             HostError: No hive made one of a service, though none said that it failed.
 
         """
-        words = ["run", "--kind", kind, *(word for name in services for word in ("--service", name))]
+        words = ["run", "--kind", "asked", *(word for name in services for word in ("--service", name))]
         results = {
             host: begin(partial(self._run_on, host, tuple(words), heard)) for host in self.run.stage.hives
         }
@@ -285,9 +285,16 @@ class SiteBackups:
         return found
 
     def restore(
-        self, host: Host, service: str, generation: Mapping[str, Any], script: str, heard: Heard
+        self,
+        host: Host,
+        service: str,
+        generation: Mapping[str, Any],
+        script: str,
+        heard: Heard,
+        *,
+        must_save: bool,
     ) -> Mapping[str, Any]:
-        """Have a service's data be that of a generation. Whoever calls it has saved what is there.
+        """Have a service's data be that of a generation; what is there is saved by the hive before it changes anything.
 
         Args:
             host: The hive with its data (`home`).
@@ -295,13 +302,15 @@ class SiteBackups:
             generation: The generation.
             script: The part; empty for all.
             heard: Is told how far it is.
+            must_save: Whether nothing is changed where what is there can't be saved.
 
         Raises:
             HostError: It can't be; the message says which data the service has.
 
         """
         identity = self.shared(generation, host, heard)
-        words = ["restore", identity, "--service", service, *(["--script", script] if script else [])]
+        words = ["restore", identity, "--service", service, "--save", "must" if must_save else "may"]
+        words += ["--script", script] if script else []
         result: Mapping[str, Any] = self.ask(host, *words, heard=heard)
         return result
 

@@ -7,12 +7,14 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from agent.backup.hive.death_watch import in_case_of_death
-from agent.backup.hive.journal import Journal, paused, released
+from agent.backup.hive.journal import Journal, paused, released, restoring
 from agent.backup.hive.task_container import containers_here, runs_somewhere
 from agent.errors import AgentError
 from agent.host.engine_socket import EngineSocket
 from agent.host.service_labels import BACKUP_STOP, is_at_work
 
+HANDED_OVER_TO = "restoring"
+"""In the note of what is held: the generation whose restoration gets the service, as soon as it has noted that."""
 _STOP_PATIENCE = 300.0
 """Seconds that a service's tasks may take to end."""
 _REMEMBERED = 86_400.0
@@ -71,7 +73,7 @@ def held(
             else:
                 stop(engine, service, for_backup=True)
             yield
-            _must_hold(_is_held(engine, content), service)
+            check_held(engine, content, service)
         finally:
             let_go(engine, journal)
 
@@ -88,6 +90,21 @@ def _must_hold(is_held: bool, service: str) -> None:  # noqa: FBT001 - what is a
             f"service {service} was started, deployed or moved while its files were read, so that they may not fit "
             "together: make the backup again"
         )
+
+
+def check_held(engine: EngineSocket, content: Mapping[str, Any], service: str) -> None:
+    """Make sure that what a job holds is held still, so that nothing of it wrote.
+
+    Args:
+        engine: The engine.
+        content: What is noted of it.
+        service: The service.
+
+    Raises:
+        AgentError: It is not.
+
+    """
+    _must_hold(_is_held(engine, content), service)
 
 
 def _is_held(engine: EngineSocket, content: Mapping[str, Any]) -> bool:
@@ -142,12 +159,24 @@ def _let_go_once(engine: EngineSocket, journal: Journal, content: Mapping[str, A
         said.append(f"container {container[:12]} runs on")
     if stuck:
         raise AgentError(f"container {', '.join(stuck)} stays paused: docker unpause {' '.join(stuck)}")
+    if _is_handed_over(journal, content):
+        journal.clear()
+        return said
     if service := content.get("stopped"):
         start(engine, service, int(content["replicas"]))
         said.append(f"service {service} has its tasks again")
     _note_release(journal, str(content.get("service") or content["stopped"]))
     journal.clear()
     return said
+
+
+def _is_handed_over(journal: Journal, content: Mapping[str, Any]) -> bool:
+    """Return whether a service that was stopped is a restoration's by now, which changes its files and starts it."""
+    identity = content.get(HANDED_OVER_TO)
+    if identity is None:
+        return False
+    noted = restoring(content["stopped"], journal.path.parent).read() or {}
+    return noted.get("id") == identity and not noted.get("loading")
 
 
 def _pause(engine: EngineSocket, container: str) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from agent.backup.hive import journal
 from agent.backup.hive.held import let_go
-from agent.backup.hive.run import clear_dumps, unbind
+from agent.backup.hive.staging import clear_dumps, unbind
 from agent.backup.hive.verify import clear
 from agent.host.engine_socket import EngineSocket
 from agent.output import Output

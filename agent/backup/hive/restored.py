@@ -14,7 +14,7 @@ from typing import Any
 
 from agent.backup.config import HiveConfig
 from agent.backup.hive import journal
-from agent.backup.hive.run import GENERATION_FILE
+from agent.backup.hive.staging import GENERATION_FILE
 from agent.backup.hive.standby import is_here, take
 from agent.backup.hive.task_container import is_plain, volume_directory
 from agent.backup.restic import Restic

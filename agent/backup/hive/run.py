@@ -1,9 +1,7 @@
 """`backup run`: a generation of each service whose lowest task is on this hive."""
 
-import subprocess
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,24 +12,24 @@ from agent.backup.hive import journal
 from agent.backup.hive.dumps import dump
 from agent.backup.hive.held import held
 from agent.backup.hive.service_revisions import revisions_of
+from agent.backup.hive.staging import clear_dumps, staged
 from agent.backup.hive.suspended import check_not_suspended
 from agent.backup.hive.task_container import (
     container_here,
     has_volume,
     runs_somewhere,
-    volume_directory,
 )
-from agent.backup.notes import SEAL, add_note, data_tags
+from agent.backup.notes import BEFORE_RESTORE, SEAL, add_note, data_tags
 from agent.backup.restic import Restic
 from agent.backup.restic_errors import patiently
 from agent.backup.restic_process import RepositoryUnreachableError
 from agent.errors import AgentError, reason_of
-from agent.host.durable_files import write_json
 from agent.host.engine_socket import EngineSocket
 from agent.output import Output
 
 _STRICTEST = ("stop", "pause", "none")
-GENERATION_FILE = "generation.json"
+Generation = dict[str, Any]
+WhileStopped = Callable[[Callable[[], Generation]], Generation]
 FORMAT = 1
 
 
@@ -110,8 +108,34 @@ class HiveBackup:
             if is_mine:
                 self._note(service.name, time.time(), {}, why)
 
+    def save_before_restore(self, name: str, while_stopped: WhileStopped | None = None) -> dict[str, Any]:
+        """Save what a restoration takes away; return the generation.
+
+        Args:
+            name: The service.
+            while_stopped: Does what it is given while the service is stopped; by default the service is held as its
+                scripts say. Dumps are made before.
+
+        Raises:
+            AgentError: There is no generation, which is noted as the service's last backup.
+
+        """
+        service, began = self.config.service(name), time.time()
+        try:
+            generation = self._saved(service, BEFORE_RESTORE, while_stopped=while_stopped)
+        except (AgentError, OSError) as error:
+            self._note(name, began, {}, reason_of(error))
+            raise AgentError(reason_of(error)) from error
+        if generation is None:
+            raise AgentError(f"it runs on another hive than {self.config.host}")
+        return generation
+
     def _saved(
-        self, service: ServiceData, kind: str, unreachable: RepositoryUnreachableError | None = None
+        self,
+        service: ServiceData,
+        kind: str,
+        unreachable: RepositoryUnreachableError | None = None,
+        while_stopped: WhileStopped | None = None,
     ) -> dict[str, Any] | None:
         """Save a service, and note that; return its generation, or None if another hive saves it.
 
@@ -130,7 +154,7 @@ class HiveBackup:
         if any(script.consistency != "none" or not script.volume for script in service.scripts):
             # Before the service is held, or a dump fills the disk; files alone are soon found to have no place.
             self.restic.check_opens()
-        generation = self._save(service, container, kind)
+        generation = self._save(service, container, kind, while_stopped)
         self._note(service.name, began, generation, "")
         return generation
 
@@ -151,25 +175,34 @@ class HiveBackup:
             raise AgentError(f"service {service.name} has no running task, which its backup_scripts need")
         return here
 
-    def _save(self, service: ServiceData, container: str | None, kind: str) -> dict[str, Any]:
+    def _save(
+        self, service: ServiceData, container: str | None, kind: str, while_stopped: WhileStopped | None
+    ) -> dict[str, Any]:
         """Make a generation of a service; no dump of it stays, whatever happens."""
-        spool = self.config.spool / service.name
+        began, spool = time.monotonic(), self.config.spool / service.name
+
+        def sealed(content: Mapping[str, Any], summary: Mapping[str, Any]) -> Generation:
+            return self._sealed(content, summary, time.monotonic() - began)
+
         try:
-            return self._save_from(service, container, kind, spool)
+            content = self._dumped(service, container, kind, spool)
+            if while_stopped is not None:
+                # A repository that is pruned is waited for with the service running, here and below.
+                return patiently(
+                    lambda: while_stopped(lambda: sealed(content, self._store(service, None, content)))
+                )
+            return sealed(content, patiently(lambda: self._store(service, container, content)))
         finally:
             clear_dumps(spool)
 
-    def _save_from(
-        self, service: ServiceData, container: str | None, kind: str, spool: Path
-    ) -> dict[str, Any]:
-        """Make a generation of a service, with a directory for its dumps."""
-        began, begun = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
+    def _dumped(self, service: ServiceData, container: str | None, kind: str, spool: Path) -> dict[str, Any]:
+        """Have a service's dumps in a directory, and return what its generation is to say of itself."""
+        begun = datetime.now(UTC).isoformat(timespec="seconds")
         dumps = {}
         for script in service.scripts:
             if not script.volume:
                 dumps[script.name] = self._dump(service, container, script, spool)
-        revision = revisions_of(self.engine, service.name)
-        content = {
+        return {
             "format": FORMAT,
             "service": service.name,
             "stage": self.config.stage,
@@ -177,31 +210,38 @@ class HiveBackup:
             "kind": kind,
             "begun": begun,
             "image": self.engine.inspect(container)["Config"]["Image"] if container else "",
-            "revision": revision,
+            "revision": revisions_of(self.engine, service.name),
             "scripts": {
                 script.name: {"entry": script.entry, "volume": script.volume, "directory": script.directory}
                 | dumps.get(script.name, {})
                 for script in service.scripts
             },
         }
-        # A repository that is pruned is waited for without the service being held.
-        summary = patiently(lambda: self._store(service, container, spool, content))
+
+    def _sealed(self, content: Mapping[str, Any], summary: Mapping[str, Any], seconds: float) -> Generation:
+        """Have what was saved be a generation, and return what is known of it.
+
+        Args:
+            content: What it says of itself.
+            summary: What restic says of it.
+            seconds: How long it took.
+
+        """
         facts = {
             "bytes": int(summary["total_bytes_processed"]),
             "files": int(summary["total_files_processed"]),
             "added": int(summary["data_added"]),
-            "seconds": round(time.monotonic() - began, 1),
-            "scripts": {script.name: script.entry for script in service.scripts},
-            "begun": begun,
-            "revision": {name: revision[name] for name in ("number", "pinned")},
+            "seconds": round(seconds, 1),
+            "scripts": {name: script["entry"] for name, script in content["scripts"].items()},
+            "begun": content["begun"],
+            "revision": {name: content["revision"][name] for name in ("number", "pinned")},
         }
-        # From then on it is a generation.
         identity = self.restic.identity(str(summary["snapshot_id"]))
         add_note(self.restic, self.config.host, SEAL, identity, facts, self.state / "note")
-        return {"service": service.name, "id": str(summary["snapshot_id"])[:8], **facts}
+        return {"service": content["service"], "id": str(summary["snapshot_id"])[:8], **facts}
 
     def _store(
-        self, service: ServiceData, container: str | None, spool: Path, content: dict[str, Any]
+        self, service: ServiceData, container: str | None, content: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Save what a generation is to have, while the service is held; return restic's summary."""
         consistency = min(
@@ -210,7 +250,7 @@ class HiveBackup:
             default="none",
         )
         with (
-            self._staged(service, spool, content) as staging,
+            staged(self.engine, self.config, service, content, self.staging / service.name) as staging,
             held(self.engine, service.name, container, consistency),
         ):
             return self.restic.backup(
@@ -243,33 +283,6 @@ class HiveBackup:
                 of=int(line.get("total_bytes", 0)),
             )
 
-    @contextmanager
-    def _staged(self, service: ServiceData, spool: Path, content: dict[str, Any]) -> Iterator[Path]:
-        """Have a directory in which each part of a service's data has its name; bound there, not copied."""
-        staging = self.staging / service.name
-        bound: list[Path] = []
-        unbind(staging)
-        staging.mkdir(parents=True, mode=0o700)
-        try:
-            for script in service.scripts:
-                entry = staging / script.entry
-                if script.volume:
-                    source = volume_directory(self.engine, script.volume)
-                    if source is None:
-                        raise AgentError(
-                            f"script {script.name}: volume {script.volume} is not on {self.config.host}"
-                        )
-                    entry.mkdir()
-                else:
-                    source = str(spool / script.entry)
-                    entry.touch()
-                _bind(source, entry)
-                bound.append(entry)
-            write_json(staging / GENERATION_FILE, content)
-            yield staging
-        finally:
-            unbind(staging)
-
     def _note(self, service: str, began: float, generation: dict[str, Any], error: str) -> None:
         """Note down how a service's backup ended; a failure stays until one goes well."""
         note = journal.status(service, self.state)
@@ -290,39 +303,9 @@ class HiveBackup:
         note.write(known)
 
 
-def clear_dumps(directory: Path) -> None:
-    """Remove a service's dumps; directories beside them are of generations that are brought back, and stay."""
-    if directory.is_dir():
-        for path in directory.iterdir():
-            if not path.is_dir():
-                path.unlink(missing_ok=True)
-
-
 def _size_of(path: Path) -> int:
     """Return the bytes of a file; 0 where it is not there yet, or any more."""
     try:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def _bind(source: str, target: Path) -> None:
-    """Have a directory or file at another place as well, read-only."""
-    for words in (["--bind", source, str(target)], ["-o", "remount,bind,ro", str(target)]):
-        done = subprocess.run(["mount", *words], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise AgentError(f"{source} can't be read for the backup: {done.stderr.strip()}")
-
-
-def unbind(staging: Path) -> None:
-    """Take a staging directory down, also one that a killed job left. Never goes into what is bound there."""
-    if not staging.exists():
-        return
-    for entry in staging.iterdir():
-        # One that is bound is left alone by rmdir and unlink alike: it is busy.
-        subprocess.run(["umount", str(entry)], capture_output=True, check=False)
-        if entry.is_dir():
-            entry.rmdir()
-        else:
-            entry.unlink()
-    staging.rmdir()
