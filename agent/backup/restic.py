@@ -63,14 +63,23 @@ class Restic:
             AgentError: It is there, and can't be opened.
 
         """
+        return bool(self.repository_id())
+
+    def repository_id(self) -> str:
+        """Return the id by which the repository is known from any other one, wherever it is; empty if there is none.
+
+        Raises:
+            AgentError: It is there, and can't be opened.
+
+        """
         done = self._run(["cat", "config", "--no-lock"])
         if done.status == 0:
-            return True
+            return str(json.loads(done.output)["id"])
         if (
             "Is there a repository at the following location" in done.errors
             or "unable to open config" in done.errors
         ):
-            return False
+            return ""
         raise AgentError(last_words(done.errors))
 
     def check_opens(self) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from agent.backup.config import Copy, RepositoryConfig
 from agent.backup.notes import SEAL, data_tags, note_tags
-from agent.backup.repository import copy_retention, repositories, site_files, standbys
+from agent.backup.repository import repositories, site_files, standbys
 from agent.backup.repository.keeping import Upkeep
 from agent.errors import AgentError
 from agent.output import Output
@@ -41,6 +41,8 @@ class FakeRepository:
         self.is_unsized = False
         """Whether the size of snapshots can't be told."""
         self.did: list[str] = []
+        self.id = "first"
+        """Its id; empty if it is not there."""
         if directory is not None:
             for kind in ("snapshots", "index"):
                 (directory / kind).mkdir(parents=True)
@@ -64,9 +66,18 @@ class FakeRepository:
         return identity
 
     def exists(self) -> bool:
-        """Return that it is there."""
+        """Return whether it is there."""
+        return bool(self.repository_id())
+
+    def repository_id(self) -> str:
+        """Return its id; empty if it is not there."""
         self._do("exists")
-        return True
+        return self.id
+
+    def init(self, _like: object) -> None:
+        """Make it."""
+        self._do("init")
+        self.id = f"made {len(self.did)}"
 
     def snapshots(self, *identities: str) -> list[dict[str, Any]]:
         """Return the snapshots, or those that are named."""
@@ -146,8 +157,7 @@ class RepositoryHost:
         monkeypatch.setattr(os, "geteuid", lambda: 1000)  # nobody to change files to
         for module in (repositories, standbys, site_files):
             monkeypatch.setattr(module, "of_hive", lambda _config, hive: self.hives[hive])
-        for module in (repositories, copy_retention):
-            monkeypatch.setattr(module, "of_copy", lambda _config, _copy: self.away)
+        monkeypatch.setattr(repositories, "of_copy", lambda _config, _copy: self.away)
 
     def configured(self, **changes: Any) -> RepositoryConfig:
         """Return the configuration, with these changes."""

@@ -8,10 +8,10 @@ from agent.backup.config import Copy, RepositoryConfig
 from agent.backup.repository.arrivals import arrivals, stale_notes
 from agent.backup.repository.generations import Generation, Listing, combined, made_at
 from agent.backup.repository.policy import Stored, kept
-from agent.backup.repository.repositories import of_copy
+from agent.backup.restic import Restic
 
 
-def trim(config: RepositoryConfig, copy: Copy, here: Listing, now: datetime) -> int:
+def trim(config: RepositoryConfig, copy: Copy, place: Restic, here: Listing, now: datetime) -> int:
     """Forget what a copy need not keep, free its room, and return how many generations went.
 
     Data without a seal stays: an export that was killed is completed by the next one.
@@ -19,6 +19,7 @@ def trim(config: RepositoryConfig, copy: Copy, here: Listing, now: datetime) -> 
     Args:
         config: The repository host's configuration.
         copy: The place.
+        place: Its repository.
         here: What the repository host has.
         now: The time by the repository host's clock.
 
@@ -26,7 +27,6 @@ def trim(config: RepositoryConfig, copy: Copy, here: Listing, now: datetime) -> 
         AgentError: The place can't be reached, or lets nothing be deleted.
 
     """
-    place = of_copy(config, copy)
     snapshots = place.snapshots()
     going = superfluous(config, held(snapshots, copy.name), here, now)
     gone = {each.id for each in going}

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from agent.backup.repository.arrivals import note_arrivals
 from agent.backup.repository.broken_files import lacks_snapshots, set_aside
 from agent.backup.repository.copy_retention import trim
 from agent.backup.repository.generations import Generation, Listing, listing
-from agent.backup.repository.off_site import OFF_SITE, note_copied
+from agent.backup.repository.off_site import OFF_SITE, note_copied, opened
 from agent.backup.repository.policy import Stored, kept
 from agent.backup.repository.site_files import save_site
 from agent.backup.repository.standbys import stand_by
@@ -73,6 +74,7 @@ class Upkeep:
         if self.config.site:
             part("site", lambda: save_site(self.config))
         found: list[Listing] = []
+        places: dict[str, Restic] = {}
 
         def look() -> int:
             found.append(listing(self.config))
@@ -84,7 +86,7 @@ class Upkeep:
             self.output.say(f"listing of {hive}: {why}")
         if found:
             for copy in self.config.copies:
-                result["copied"] += part(f"copy {copy.name}", lambda copy=copy: self._export(copy, found[0]))  # type: ignore[misc]
+                result["copied"] += part(f"copy {copy.name}", partial(self._export, copy, found[0], places))
             if self.config.standby:
                 part(
                     "standby",
@@ -96,8 +98,9 @@ class Upkeep:
         grows: dict[str, str] = {**notes.before.get("grows", {})}
         # Of a place off the site nothing goes that may be here, in a repository that can't be read.
         for copy in self.config.copies if found and not found[0].unread else ():
-            if notes.is_due(f"trim {copy.name}", TRIM_EVERY):
-                part(f"trim {copy.name}", lambda copy=copy: self._trim(copy, found[0], grows))  # type: ignore[misc]
+            place = places.get(copy.name)
+            if place is not None and notes.is_due(f"trim {copy.name}", TRIM_EVERY):
+                part(f"trim {copy.name}", partial(self._trim, copy, place, found[0], grows))
         if notes.is_due("check", CHECK_EVERY):
             part("check", self._check)
         newest = _newest(found[0]) if found else {}
@@ -114,9 +117,17 @@ class Upkeep:
     def _unlock(self) -> int:
         return self._each(lambda _hive, restic: restic.unlock())
 
-    def _export(self, copy: Copy, found: Listing) -> int:
-        """Copy all generations, with their notes, that a place does not have; return how many."""
-        target = repositories.ensure_copy(self.config, copy)
+    def _export(self, copy: Copy, found: Listing, places: dict[str, Restic]) -> int:
+        """Copy all generations, with their notes, that a place does not have; return how many.
+
+        Args:
+            copy: The place.
+            found: What there is.
+            places: Name to the repository, which gets that of the place once it is known to be the one that it was.
+
+        """
+        note = self.status.with_name(OFF_SITE)
+        target = places[copy.name] = opened(self.config, copy, note)
         snapshots = target.snapshots()
         there = {str(each.get("original", each["id"])) for each in snapshots}
         whole: list[Generation] = []
@@ -140,7 +151,6 @@ class Upkeep:
         except AgentError as error:
             failed = str(error)
         arrived = {each.id: each.arrived for each in whole}
-        note = self.status.with_name(OFF_SITE)
         note_copied(copy, arrived, there, self.now(), note, unknown=bool(failed or found.unread))
         note_arrivals(target, arrived, snapshots, self.status.with_name("note"))
         if failed:
@@ -168,14 +178,14 @@ class Upkeep:
         self._each(lambda hive, restic: restic.forget(going.get(hive, ())))
         return count
 
-    def _trim(self, copy: Copy, found: Listing, grows: dict[str, str]) -> int:
+    def _trim(self, copy: Copy, place: Restic, found: Listing, grows: dict[str, str]) -> int:
         """Have a copy keep no more than it should; return how many generations went.
 
         That it can't is no failure: a place that lets nothing be deleted is a good one. It is said, since it grows.
         """
         grows.pop(copy.name, None)
         try:
-            return trim(self.config, copy, found, datetime.fromtimestamp(self.now(), UTC))
+            return trim(self.config, copy, place, found, datetime.fromtimestamp(self.now(), UTC))
         except AgentError as error:
             grows[copy.name] = str(error)
             self.output.say(f"copy {copy.name}: old generations stay there: {error}")

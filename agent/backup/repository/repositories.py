@@ -68,17 +68,14 @@ def ensure(config: RepositoryConfig) -> list[str]:
     return made
 
 
-def ensure_copy(config: RepositoryConfig, copy: Copy) -> Restic:
-    """Return a repository off the site, which is made if it is not there yet.
+def make_copy(config: RepositoryConfig, place: Restic) -> None:
+    """Make a repository off the site, which cuts files as the hives' do.
 
     Raises:
-        AgentError: It can't be reached, or its password is another.
+        AgentError: It can't be made.
 
     """
-    restic = of_copy(config, copy)
-    if not restic.exists():
-        restic.init(next(filter(_opens, known(config).values()), None))
-    return restic
+    place.init(next(filter(_opens, known(config).values()), None))
 
 
 def _opens(restic: Restic) -> bool:

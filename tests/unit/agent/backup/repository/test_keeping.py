@@ -1,6 +1,8 @@
 """The upkeep of the repositories: what one of them refuses keeps nothing from being done for the others."""
 
+import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -160,3 +162,52 @@ def test_since_when_a_place_has_what(host: RepositoryHost) -> None:
     last = NOW + timedelta(hours=2)
     host.upkeep(last, **copies).keep()
     assert (since(good), since(other)) == (last.isoformat(), later.isoformat())
+
+
+def test_a_place_that_is_gone_is_not_made_anew(host: RepositoryHost) -> None:
+    """A disk that is not mounted, or an emptied bucket, is a failure until it is back, or has another name."""
+    copies = {"copies": (host.place,)}
+    made = host.generation("hive1", OLD)
+    host.away.id = ""
+    assert host.upkeep(NOW, **copies).keep()["failed"] == {}
+    assert "init" in host.away.did
+    first, host.away.id, host.away.held = host.away.id, "", []
+    host.away.did.clear()
+    later = NOW + timedelta(days=8)
+    for identity, what in (("", "the repository is gone"), ("other", "another repository is there")):
+        host.away.id = identity
+        failed = host.upkeep(later, **copies).keep()["failed"]
+        assert failed.keys() == {"copy away"}
+        assert failed["copy away"].startswith(f"s3:away: {what}")
+        assert "another name than away" in failed["copy away"]
+        assert set(host.away.did) == {"exists"}
+    host.away.id = first
+    assert host.upkeep(later, **copies).keep()["failed"] == {}
+    host.away.id = ""
+    renamed = replace(host.place, name="anew")
+    assert host.upkeep(later, copies=(renamed,)).keep()["failed"] == {}
+    assert {each.get("original") for each in host.away.held} >= {made}
+    # Back to the first name: a person said so before.
+    assert host.upkeep(later, **copies).keep()["failed"] == {}
+
+
+def test_a_place_that_an_older_agent_noted(host: RepositoryHost) -> None:
+    """It is known without an id, which is noted with the next upkeep; gone, it is not made anew either."""
+    copies = {"copies": (host.place,)}
+    note = host.root / "off-site.json"
+    note.write_text(json.dumps({"away": {"repository": "s3:away", "since": {}}}))
+    there, host.away.id = host.away.id, ""
+    assert host.upkeep(NOW, **copies).keep()["failed"].keys() == {"copy away"}
+    host.away.id = there
+    assert host.upkeep(NOW, **copies).keep()["failed"] == {}
+    assert json.loads(note.read_text())["away"]["id"] == there
+
+
+def test_a_host_replaced_anew_takes_a_place_that_has_content(host: RepositoryHost) -> None:
+    """It has no notes: the repository that is there is the place's, and nothing of it goes."""
+    copies = {"copies": (host.place,)}
+    host.generation("hive1", OLD)
+    host.upkeep(NOW, **copies).keep()
+    (host.root / "off-site.json").unlink()
+    assert host.upkeep(NOW, **copies).keep()["failed"] == {}
+    assert "init" not in host.away.did
