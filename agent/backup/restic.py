@@ -220,9 +220,17 @@ class Restic:
         """Free what no snapshot needs."""
         self._patient(["prune"])
 
-    def check(self, subset: str = "") -> None:
-        """Check the repository's structure, and read a part of its data (`1/10`, `5%`) if one is named."""
-        self._patient(["check", *([f"--read-data-subset={subset}"] if subset else [])])
+    def check(self, subset: str = "", *, alone: bool = False) -> None:
+        """Check the repository's structure, and read a part of its data.
+
+        Args:
+            subset: The part (`1/10`, `5%`, `200M`); empty for none.
+            alone: Whether nobody else works on it, so that it needs no lock: a place that lets nothing be deleted would
+                keep that.
+
+        """
+        words = ["check", *([f"--read-data-subset={subset}"] if subset else [])]
+        self._patient([*words, *(["--no-lock"] if alone else [])])
 
     def copy_to(self, other: "Restic", identities: Sequence[str]) -> None:
         """Copy snapshots into another repository; those that it has already are left out.

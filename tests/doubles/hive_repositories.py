@@ -38,6 +38,8 @@ class FakeRepository:
         """Why nothing can be done with it; empty if all can."""
         self.no_copies = ""
         """Why it can't be copied from."""
+        self.damage = ""
+        """What a check finds."""
         self.is_unsized = False
         """Whether the size of snapshots can't be told."""
         self.did: list[str] = []
@@ -100,9 +102,11 @@ class FakeRepository:
         """Free room."""
         self._do("prune")
 
-    def check(self, subset: str) -> None:
+    def check(self, subset: str, *, alone: bool = False) -> None:
         """Check it."""
-        self._do(f"check {subset}")
+        self._do(f"check {subset}{' alone' if alone else ''}")
+        if self.damage:
+            raise AgentError(self.damage)
 
     def stored_size(self, _identities: Sequence[str]) -> int:
         """Return how large snapshots are."""

@@ -297,6 +297,30 @@ def test_what_fails_keeps_nothing_else_from_being_done(place: Place) -> None:
     assert place.upkeep(copies=copies).keep()["failed"] == {}
 
 
+def test_a_place_that_lost_a_file_or_is_gone(place: Place) -> None:
+    """The weekly check finds the first; the second is a failure until the place has another name, and is new then."""
+    place.save("rows")
+    copies = (place.copy,)
+    assert place.upkeep(copies=copies).keep()["failed"] == {}
+    status = place.root / "status.json"
+    first = json.loads(status.read_text())
+    assert first["done"]["check away"] >= first["begun"]
+    next((place.root / "away/data").rglob("?" * 64)).unlink()
+    status.write_text(json.dumps(first | {"done": first["done"] | {"check away": 0}}))
+    [(part, why)] = place.upkeep(copies=copies).keep()["failed"].items()
+    assert (part, why.partition(";")[0]) == ("check away", "restic: repository contains errors")
+    shutil.rmtree(place.root / "away")
+    [(part, why)] = place.upkeep(copies=copies).keep()["failed"].items()
+    assert (part, why.partition(";")[0]) == (
+        "copy away",
+        f"{place.root / 'away'}: the repository is gone which had the copies",
+    )
+    assert not (place.root / "away").exists()
+    anew = replace(place.copy, name="anew")
+    result = place.upkeep(copies=(anew,)).keep()
+    assert (result["failed"], result["copied"]) == ({}, 1)
+
+
 def test_a_password_that_does_not_fit(place: Place) -> None:
     """The hive is named, and nothing is made over it."""
     wrong = replace(place.config, hives={"hive0": "other", "hive1": "one"})

@@ -20,6 +20,7 @@ from agent.backup.repository.site_files import save_site
 from agent.backup.repository.standbys import stand_by
 from agent.backup.repository.upkeep_notes import STATUS, UpkeepNotes
 from agent.backup.restic import Restic
+from agent.backup.restic_process import RepositoryUnreachableError
 from agent.errors import AgentError, fault_of
 from agent.output import Output
 
@@ -28,6 +29,10 @@ PRUNE_EVERY, CHECK_EVERY, TRIM_EVERY = 86_400.0, 7 * 86_400.0, 7 * 86_400.0
 _UNSEALED_FOR = timedelta(days=1)
 """How long data stays that no seal made a generation: a backup may be at work."""
 _CHECKED_PART = "5%"
+_CHECKED_OFF_SITE = "200M"
+"""What is read of a place off the site, which may want to be paid for what is read: all of a small one."""
+CHECK_AGAIN = 86_400.0
+"""Seconds after which a place off the site is checked again in which a check found fault."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,10 @@ class Upkeep:
                 part(f"trim {copy.name}", partial(self._trim, copy, place, found[0], grows))
         if notes.is_due("check", CHECK_EVERY):
             part("check", self._check)
+        for name, place in places.items():
+            check = f"check {name}"
+            if notes.is_due(check, CHECK_EVERY) and not notes.still_fails(check, CHECK_AGAIN):
+                part(check, partial(self._check_copy, name, place))
         newest = _newest(found[0]) if found else {}
         if not found or found[0].unread:
             newest = notes.before.get("newest", {}) | newest
@@ -204,6 +213,20 @@ class Upkeep:
             restic.check(_CHECKED_PART)
 
         return self._each(check)
+
+    def _check_copy(self, name: str, place: Restic) -> int:
+        """Check a place off the site: what it lost would be missing in all later generations, as it still lists it."""
+        self.output.say(f"copy {name}: checking, and reading {_CHECKED_OFF_SITE} of the data")
+        try:
+            place.check(_CHECKED_OFF_SITE, alone=True)
+        except RepositoryUnreachableError:
+            raise
+        except AgentError as error:
+            raise AgentError(
+                f"{error}; what is there may not come back: have it copied anew to another place "
+                "(docs/backup.md, A place off the site)"
+            ) from error
+        return 0
 
 
 def _newest(found: Listing) -> dict[str, int]:

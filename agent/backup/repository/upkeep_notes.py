@@ -6,7 +6,7 @@ The file is `/var/lib/skep/backup/repository.json`. Times are whole seconds sinc
   there before the first. With `begun` later than `ended` one is at work, or was killed.
 * `at`: the part that one is at, since `at_since`; empty once it has ended. One that was killed leaves it.
 * `done`: part to when it went well last.
-* `failed`: part to `why` it fails, and `since` when; as of the last upkeep that ended.
+* `failed`: part to `why` it fails, `since` when, and when it was `tried` last; as of the last upkeep that ended.
 * `grows`: place off the site to why nothing can be forgotten there, which is no failure.
 * `newest`: service to when its newest generation arrived.
 """
@@ -40,6 +40,7 @@ class UpkeepNotes:
     before: Mapping[str, Any] = field(init=False)
     done: dict[str, int] = field(init=False)
     failed: dict[str, str] = field(init=False, default_factory=dict)
+    _tried: dict[str, int] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Note that it begins."""
@@ -66,6 +67,21 @@ class UpkeepNotes:
         """
         return not 0 <= self.now() - self.done.get(part, 0) <= every
 
+    def still_fails(self, part: str, pause: float) -> bool:
+        """Return whether a part failed so lately that it is not tried again yet: then its failure stays noted.
+
+        Args:
+            part: The part.
+            pause: Seconds.
+
+        """
+        last = self.before.get("failed", {}).get(part, {})
+        tried = last.get("tried", 0)
+        if not 0 <= self.now() - tried < pause:
+            return False
+        self.failed[part], self._tried[part] = last["why"], tried
+        return True
+
     def end(self, newest: Mapping[str, int], grows: Mapping[str, str]) -> None:
         """Note that it ended, and how.
 
@@ -78,7 +94,6 @@ class UpkeepNotes:
 
         """
         now, failed = int(self.now()), self.before.get("failed", {})
-        since = {part: failed.get(part, {}).get("since", now) for part in self.failed}
         Journal(self.path).write(
             {
                 "begun": self.before["begun"],
@@ -87,7 +102,14 @@ class UpkeepNotes:
                 "done": self.done,
                 "grows": grows,
                 "newest": newest,
-                "failed": {part: {"why": why, "since": since[part]} for part, why in self.failed.items()},
+                "failed": {
+                    part: {
+                        "why": why,
+                        "since": failed.get(part, {}).get("since", now),
+                        "tried": self._tried.get(part, now),
+                    }
+                    for part, why in self.failed.items()
+                },
             }
         )
 

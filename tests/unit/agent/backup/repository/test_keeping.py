@@ -112,7 +112,7 @@ def test_an_upkeep_that_was_killed_is_seen(host: RepositoryHost, monkeypatch: py
     noted = read_status(status)
     assert (noted["begun"], noted["ended"], noted["at"]) == (first, first, "")
 
-    def kill(_subset: str) -> None:
+    def kill(_subset: str, **_: object) -> None:
         raise KeyboardInterrupt
 
     later = NOW + timedelta(days=8)
@@ -211,3 +211,32 @@ def test_a_host_replaced_anew_takes_a_place_that_has_content(host: RepositoryHos
     (host.root / "off-site.json").unlink()
     assert host.upkeep(NOW, **copies).keep()["failed"] == {}
     assert "init" not in host.away.did
+
+
+def test_a_place_off_the_site_is_checked_each_week(host: RepositoryHost) -> None:
+    """First behind the first export; a fault is told until a check goes well, which is tried once a day."""
+    host.generation("hive1", OLD)
+    copies = {"copies": (host.place,)}
+
+    def checks(at: datetime) -> tuple[int, str]:
+        host.away.did.clear()
+        failed = host.upkeep(at, **copies).keep()["failed"]
+        return host.away.did.count("check 200M alone"), failed.get("check away", "")
+
+    day, quarter = timedelta(days=1), timedelta(minutes=15)
+    assert checks(NOW) == (1, "")
+    assert host.away.did.index("receive") < host.away.did.index("check 200M alone")
+    assert checks(NOW + 6 * day) == (0, "")
+    host.away.damage = "restic: repository contains errors"
+    number, why = checks(NOW + 8 * day)
+    assert number == 1
+    assert why.startswith("restic: repository contains errors; what is there may not come back")
+    assert checks(NOW + 8 * day + quarter) == (0, why)
+    assert checks(NOW + 9 * day - quarter) == (0, why)
+    assert checks(NOW + 9 * day) == (1, why)
+    since = read_status(host.root / "status.json")["failed"]["check away"]["since"]
+    assert since == int((NOW + 8 * day).timestamp())
+    host.away.damage = ""
+    assert checks(NOW + 10 * day) == (1, "")
+    assert checks(NOW + 11 * day) == (0, "")
+    assert read_status(host.root / "status.json")["done"]["check away"] == int((NOW + 10 * day).timestamp())
