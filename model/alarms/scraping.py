@@ -11,6 +11,15 @@ INTERVAL, TIMEOUT = 15, 5
 """Seconds between two readings of a target, and for which it may take to answer."""
 MOST_SERIES = 10_000
 """Series that one task of a service may tell; of one that tells more none is kept: they would fill the disk."""
+_TAKEN = "(?:node|skep)[_:].*|ALERTS|ALERTS_FOR_STATE|up|scrape_.*"
+"""Names of series that alarms go by, and of Prometheus' own. What a service says by them is kept by another name: a
+second series of a host makes a condition fail for all hosts, and a service would say what the swarm wants of others."""
+_SET_ASIDE = {
+    "source_labels": ["__name__"],
+    "regex": f"({_TAKEN})",
+    "target_label": "__name__",
+    "replacement": "exported_$1",
+}
 
 
 def scrape_config(stage: Stage, rules: str) -> str:
@@ -30,7 +39,11 @@ def scrape_config(stage: Stage, rules: str) -> str:
         "scrape_configs": [
             _job("node", [_target(host, NODE_METRICS_PORT) for host in stage.hosts]),
             _job("engine", [_target(host, ENGINE_METRICS_PORT) for host in stage.hosts]),
-            {**_job("service", list(_of_services(stage))), "sample_limit": MOST_SERIES},
+            {
+                **_job("service", list(_of_services(stage))),
+                "sample_limit": MOST_SERIES,
+                "metric_relabel_configs": [_SET_ASIDE],
+            },
         ],
     }
     return json.dumps(content, indent=1) + "\n"
