@@ -1,5 +1,6 @@
 """A service that a backup has stopped, to save its files (`consistency = "stop"`). Pure."""
 
+from model.errors import ServiceError
 from model.json_types import Json
 from model.labels import BACKUP_STOP_LABEL, labels_of
 from model.moments import engine_moment
@@ -31,6 +32,24 @@ def is_left_stopped(service: Json, now: float) -> bool:
     """
     since = engine_moment(str(service.get("UpdatedAt", "")))
     return is_stopped_for_backup(service["Spec"]) and since is not None and now - since > _LONGEST
+
+
+def refuse_stopped_for_backup(name: str, found: Json, now: float) -> None:
+    """Refuse to have tasks of a service run while a backup keeps it stopped: they would spoil that.
+
+    Args:
+        name: Its name.
+        found: The service, as the swarm has it.
+        now: The time, in seconds since 1970.
+
+    Raises:
+        ServiceError: It is stopped, and its backup goes on.
+
+    """
+    if is_stopped_for_backup(found["Spec"]) and not is_left_stopped(found, now):
+        raise ServiceError(
+            f"service {name}: is stopped while its files are being saved; it goes on by itself, then type this again"
+        )
 
 
 def as_before_backup(spec: Json) -> Json:

@@ -1,6 +1,7 @@
 """Small changes to a service that runs: its tasks anew, or another number of them."""
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -8,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from model.errors import ServiceError
 from model.json_types import Json
-from model.labels import SCALED_LABEL, SCALED_UNTIL_LABEL, SPEC_LABEL, labels_of
+from model.labels import BACKUP_STOP_LABEL, SCALED_LABEL, SCALED_UNTIL_LABEL, SPEC_LABEL, labels_of
 from model.log import Log
+from model.swarm.backup_stop import LEFT_STOPPED, is_left_stopped, refuse_stopped_for_backup
 from model.swarm.scaled import scale_labels, scale_words
 from model.swarm.time_to_run import time_to_run
 from model.swarm.volume_move import refuse_moving
@@ -42,12 +44,14 @@ class AdjustedService:
             start_first: Whether each new task is to run before the old one ends, whatever `update_config` says.
 
         Raises:
-            ServiceError: It is not deployed, is to have no tasks, or the new tasks don't run.
+            ServiceError: It is not deployed, is to have no tasks, is being saved, or the new tasks don't run.
 
         """
         from remote.swarm.services import with_new_tasks
 
-        client, found = self._found()
+        client, found = self._found_startable()
+        if is_left_stopped(found, time.time()):
+            raise ServiceError(f"service {self.name}: {LEFT_STOPPED} (doit starts it)")
         if (found["Spec"]["Mode"].get("Replicated") or {}).get("Replicas") == 0:
             raise ServiceError(
                 f"service {self.name}: is to have no tasks, so none can be replaced (doit scale {self.name}=1)"
@@ -73,10 +77,11 @@ class AdjustedService:
             log: Takes progress.
 
         Raises:
-            ServiceError: It is not deployed, or the new tasks don't run; then the old ones stay.
+            ServiceError: It is not deployed, its files are being saved, or the new tasks don't run; then the old ones
+                stay.
 
         """
-        client, found = self._found()
+        client, found = self._found_startable()
         replicas, is_ours = int(found["Spec"]["Mode"]["Replicated"]["Replicas"]), _is_ours(found)
         log(f"{self.name}: {extra} task{'' if extra == 1 else 's'} more for a while")
         # Not as a run left it: after a kill the next run puts the number right.
@@ -99,18 +104,20 @@ class AdjustedService:
             keep: Whether runs leave it alone until its definition changes.
 
         Raises:
-            ServiceError: It is not deployed, has one task on each hive, is a job, or the tasks don't run.
+            ServiceError: It is not deployed, has one task on each hive, is a job, its files are being saved, or the
+                tasks don't run.
 
         """
-        client, found = self._found()
+        client, found = self._found_startable()
         if "Replicated" not in found["Spec"]["Mode"]:
             mode = self.run.stage.services[self.name].mode
             raise ServiceError(
                 f'service {self.name}: mode = "{mode}": only one of mode "replicated" can be scaled'
             )
         spec = _with_replicas(found, replicas)
-        scaled = {SCALED_LABEL, SCALED_UNTIL_LABEL}
-        labels = {name: value for name, value in labels_of(found).items() if name not in scaled}
+        # That of a backup which left it stopped: the number is a person's from now on.
+        former = {SCALED_LABEL, SCALED_UNTIL_LABEL, BACKUP_STOP_LABEL}
+        labels = {name: value for name, value in labels_of(found).items() if name not in former}
         if replicas != self.run.stage.services[self.name].replicas:
             labels |= scale_labels(replicas, until=until, keep=keep)
         spec["Labels"] = labels
@@ -127,6 +134,17 @@ class AdjustedService:
         if SCALED_UNTIL_LABEL in labels:
             return words
         return f"{words}, and the next run goes back to that (until=2h or keep leaves it so)"
+
+    def _found_startable(self) -> "tuple[DockerClient, Json]":
+        """Return the same as `_found`, of a service that may have further tasks.
+
+        Raises:
+            ServiceError: It is not deployed, a volume of it is being moved, or its files are being saved.
+
+        """
+        client, found = self._found()
+        refuse_stopped_for_backup(self.name, found, time.time())
+        return client, found
 
     def _found(self) -> "tuple[DockerClient, Json]":
         """Return a manager's engine, and the service as the swarm has it.

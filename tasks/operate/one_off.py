@@ -14,6 +14,7 @@ from model.json_types import Json
 from model.labels import ONE_OFF_LABEL, label_filter
 from model.log import Log
 from model.moments import engine_moment
+from model.swarm.backup_stop import refuse_stopped_for_backup
 from model.swarm.volume_move import refuse_moving
 from remote.mother.wait import Pace, telling, wait_for
 from tasks.operate.adjusted_service import json_copy
@@ -63,7 +64,7 @@ def one_off_task(
         terminal: The lines `NAME=value` of the terminal that it gets; without any it gets none.
 
     Raises:
-        ServiceError: The service is not deployed, or the swarm can't start the task.
+        ServiceError: The service is not deployed, its files are being saved, or the swarm can't start the task.
 
     """
     from remote.engine.client import engine_errors
@@ -76,6 +77,7 @@ def one_off_task(
     if found is None:
         raise ServiceError(f"service {service}: is not deployed (doit deploy_services:{service})")
     refuse_moving(service, found)
+    refuse_stopped_for_backup(service, found, time.time())
     _remove_ended(run, client)
     ending = f"-run-{random.token_hex(3)}"
     name = service[: _LONGEST_NAME - len(ending)] + ending

@@ -1,12 +1,19 @@
 """A service that a backup has stopped."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
+from model.errors import ServiceError
 from model.labels import BACKUP_STOP_LABEL
 from model.moments import engine_moment
-from model.swarm.backup_stop import as_before_backup, is_left_stopped, is_stopped_for_backup
+from model.swarm.backup_stop import (
+    as_before_backup,
+    is_left_stopped,
+    is_stopped_for_backup,
+    refuse_stopped_for_backup,
+)
 
 STOPPED = "2026-11-29T01:00:00.123456789Z"
 
@@ -48,3 +55,25 @@ def test_one_that_was_started_since_is_not_stopped(*, found: dict[str, Any], is_
 def test_after_an_hour_it_was_left_so(found: dict[str, Any], now: str, *, is_left: bool) -> None:
     """A backup that was lost with its hive starts nothing again."""
     assert is_left_stopped(found, engine_moment(now) or 0.0) is is_left
+
+
+@pytest.mark.parametrize(
+    ("found", "now", "is_refused"),
+    [
+        (service(), "2026-11-29T01:59:59Z", True),
+        (service(), "2026-11-29T02:00:01Z", False),
+        (service(replicas=1), "2026-11-29T01:00:01Z", False),
+        (service(number=""), "2026-11-29T01:00:01Z", False),
+    ],
+    ids=["at work", "an hour", "started since", "by somebody"],
+)
+def test_its_tasks_are_not_started_while_it_is_saved(
+    found: dict[str, Any], now: str, *, is_refused: bool
+) -> None:
+    """They would write to files that are being read; one that was left stopped may be started."""
+    with (
+        pytest.raises(ServiceError, match=r"^service db: .*it goes on by itself")
+        if is_refused
+        else nullcontext()
+    ):
+        refuse_stopped_for_backup("db", found, engine_moment(now) or 0.0)

@@ -1,5 +1,8 @@
 """Small changes to a service that runs: at each moment the next run can tell whether it is as a run left it."""
 
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,7 +11,7 @@ import pytest
 
 from model.errors import ServiceError
 from model.json_types import Json
-from model.labels import SPEC_LABEL, labels_of
+from model.labels import BACKUP_STOP_LABEL, SPEC_LABEL, labels_of
 from model.swarm.scaled import scale_labels
 from remote.swarm import convergence, services
 from remote.swarm.spec import spec_digest
@@ -114,6 +117,57 @@ def test_nothing_to_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(ServiceError, match=r"web: is to have no tasks.*doit scale web=1"):
         adjusted(tmp_path, monkeypatch, swarm).restart(quiet)
     assert swarm.fitted == []
+
+
+def stopped_for_backup(swarm: Swarm, *, seconds: float) -> None:
+    """Have a backup stop the service so many seconds ago."""
+    swarm.service["Spec"]["Mode"]["Replicated"]["Replicas"] = 0
+    swarm.service["Spec"]["Labels"][BACKUP_STOP_LABEL] = "3"
+    swarm.service["UpdatedAt"] = datetime.fromtimestamp(time.time() - seconds, UTC).strftime(
+        "%Y-%m-%dT%H:%M:%S.%fZ"
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda web: web.restart(quiet),
+        lambda web: web.scale(1, quiet),
+        lambda web: web.scale(0, quiet),
+        lambda web: web.spread(1, quiet),
+    ],
+    ids=["restart", "scale", "scale to none", "spread"],
+)
+def test_its_files_are_being_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[AdjustedService], None]
+) -> None:
+    """A task that ran meanwhile would spoil the backup, and so would another number: nothing is changed."""
+    swarm = Swarm()
+    stopped_for_backup(swarm, seconds=60)
+    before = json_copy(swarm.service)
+
+    with pytest.raises(
+        ServiceError, match="is stopped while its files are being saved; it goes on by itself"
+    ):
+        change(adjusted(tmp_path, monkeypatch, swarm))
+
+    assert swarm.service == before
+
+
+def test_left_stopped_by_its_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run starts it, or a person gives it a number, which is that person's from then on."""
+    swarm = Swarm()
+    stopped_for_backup(swarm, seconds=4000)
+    web = adjusted(tmp_path, monkeypatch, swarm)
+
+    with pytest.raises(
+        ServiceError, match=r"a backup has stopped it, and has not started it again \(doit starts it\)"
+    ):
+        web.restart(quiet)
+    web.scale(4, quiet)
+
+    assert swarm.look() == (4, "stop-first", True)
+    assert BACKUP_STOP_LABEL not in labels_of(swarm.service)
 
 
 def test_a_strangers_change_stays_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,9 @@ import pytest
 from docker.errors import APIError, NotFound
 
 from commands.operate.attach import StoppedError
+from model.errors import ServiceError
 from model.json_types import Json
+from model.labels import BACKUP_STOP_LABEL
 from remote.swarm import services
 from tasks.operate import one_off
 from tasks.operate.one_off import one_off_spec, one_off_task
@@ -132,6 +134,15 @@ def task(directory: Path, api: Api, said: list[str]) -> Any:
     run = made.run()
     run.connections.manager = lambda **_: (run.stage.hives[0], api)  # type: ignore[method-assign]
     return one_off_task(run, "web", ["migrate"], said.append)
+
+
+def test_its_service_is_being_saved(tmp_path: Path, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task with the same volumes would write to files that are being read."""
+    stopped = {"Mode": {"Replicated": {"Replicas": 0}}, "Labels": {BACKUP_STOP_LABEL: "1"}}
+    monkeypatch.setattr(services, "find_service", lambda *_: {"Spec": {**SERVICE, **stopped}})
+
+    with pytest.raises(ServiceError, match="it goes on by itself"), task(tmp_path, api, []):
+        pytest.fail("it was started")
 
 
 def test_it_goes_though_a_signal_came_before_the_answer(tmp_path: Path, api: Api) -> None:
