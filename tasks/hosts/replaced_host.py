@@ -143,12 +143,26 @@ class HostReplacement:
                 retry=HostError,
             )
         except HostError as error:
+            if not self._has_leader():
+                return (
+                    f"the swarm does not have a leader: {reason_of(error)}: start the other hives first, as they were "
+                    "(doit); if half of the hives or more are lost for good: first doit recover_swarm keep=HOST, with "
+                    "one that is left, then this again"
+                )
             return (
                 f"the swarm would be left without a majority: {reason_of(error)}: bring the other hives back first "
-                "(doit, or doit replace_host of one that is lost); if more than half of them are lost for good: doit "
-                "recover_swarm"
+                "(doit, or doit replace_host of one that is lost); if half of the hives or more are lost for good: "
+                "doit recover_swarm keep=HOST, with one that is left"
             )
         return ""
+
+    def _has_leader(self) -> bool:
+        """Return whether a manager answers that has a leader, so that a majority of them is there."""
+        try:
+            self.run.connections.manager(except_=self.host, patience=0)
+        except HostError:
+            return False
+        return True
 
     def _is_expendable(self) -> bool:
         """Return True if the swarm keeps its majority without the host.

@@ -106,13 +106,19 @@ def test_no_other_manager(made: Made) -> None:
     """Where only the host itself answers, or nobody, it can't be told: that is refused."""
     run = made.run()
     run.connections.manager = lambda except_=None, patience=None: (except_, None)  # type: ignore[method-assign,assignment,return-value] # noqa: ARG005
-    assert "no other manager than hive1 answers" in replacement(run, "hive1").swarm_problem(quiet)
+    problem = replacement(run, "hive1").swarm_problem(quiet)
+    assert problem.startswith("the swarm would be left without a majority: ")
+    assert "no other manager than hive1 answers" in problem
 
     def silent(**_: Any) -> Any:
         raise HostError("no manager of the swarm answers")
 
     run.connections.manager = silent  # type: ignore[method-assign,assignment]
-    assert "no manager of the swarm answers" in replacement(run, "hive1").swarm_problem(quiet)
+    problem = replacement(run, "hive1").swarm_problem(quiet)
+    assert problem.startswith("the swarm does not have a leader: ")
+    assert "no manager of the swarm answers" in problem
+    # As of two hives, one of which is lost: replace_host of any would say the same for ever.
+    assert problem.endswith("first doit recover_swarm keep=HOST, with one that is left, then this again")
 
 
 def test_a_fresh_clone_says_what_to_do(made: Made) -> None:
