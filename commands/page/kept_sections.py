@@ -41,7 +41,7 @@ def _phase(phase: PagePhase, numbers: Mapping[str, int]) -> Markup:
         el("p", _state(phase, words)),
         _bar(phase.counts, total) if total else None,
         el("p", f"comes after {after}", class_="small") if after else None,
-        _resources(late),
+        _resources(late, phase.name),
     )
 
 
@@ -64,25 +64,32 @@ def _bar(counts: Mapping[str, int], total: int) -> Markup:
     )
 
 
-def _resources(late: Sequence[PageResource]) -> Markup | None:
+def _resources(late: Sequence[PageResource], phase: str) -> Markup | None:
     """Return the resources that are not up to date, each with why."""
-    return el("div", _some([_resource(each) for each in late], SHOWN), class_="late") if late else None
+    if not late:
+        return None
+    lines = [_resource(each, f"{phase}-{n}") for n, each in enumerate(late)]
+    return el("div", _some(lines, SHOWN, phase), class_="late")
 
 
-def _resource(each: PageResource) -> Markup:
+def _resource(each: PageResource, place: str) -> Markup:
     """Return a resource that is not up to date."""
     steps = f" ({each.count} steps)" if each.count > 1 else ""
     reasons = [el("li", reason) for reason in each.reasons]
     return el(
-        "li", el("b", each.name), f": {each.status}{steps}", _some(reasons, REASONS) if reasons else None
+        "li",
+        el("b", each.name),
+        f": {each.status}{steps}",
+        _some(reasons, REASONS, place) if reasons else None,
     )
 
 
-def _some(lines: Sequence[Markup], shown: int) -> Markup:
-    """Return a list, of which what is too much stands behind a line to open."""
+def _some(lines: Sequence[Markup], shown: int, place: str) -> Markup:
+    """Return a list, of which what is too much stands behind a line to open, which is found again by its place."""
     rest = None
     if len(lines) > shown + 1:
-        rest = el("details", el("summary", f"{len(lines) - shown} more"), el("ul", *lines[shown:]))
+        summary = el("summary", f"{len(lines) - shown} more")
+        rest = el("details", summary, el("ul", *lines[shown:]), id=f"more-{place}")
         lines = lines[:shown]
     return joined(el("ul", *lines), rest)
 

@@ -120,53 +120,103 @@
 
   // -- the page again, where it is served ------------------------------------------------------------------------
 
+  // As it came, without what this program has put in.
+  let shown = every ? document.cloneNode(true) : null;
+
+  // Only what is different is put in anew, so that who reads, selects or chooses something is not disturbed.
+  function putIn(live, before, next) {
+    if (before.isEqualNode(next)) return;
+    const isSame = live.nodeType === Node.ELEMENT_NODE && before.nodeName === next.nodeName
+      && before.cloneNode().isEqualNode(next.cloneNode())
+      && before.childNodes.length === next.childNodes.length && before.childNodes.length === live.childNodes.length;
+    if (!isSame) {
+      live.replaceWith(next.cloneNode(true));
+      return;
+    }
+    const [now, was, is] = [live, before, next].map((each) => [...each.childNodes]);
+    now.forEach((each, n) => putIn(each, was[n], is[n]));
+  }
+
+  function putInSections(before, next) {
+    const sections = [...next.querySelectorAll("main > section")];
+    let last = null;
+    for (const section of sections) {
+      const now = document.getElementById(section.id);
+      const was = before?.getElementById(section.id);
+      if (now && was) putIn(now, was, section);
+      else if (now) now.replaceWith(section.cloneNode(true));
+      else if (last) last.after(section.cloneNode(true));
+      else document.querySelector("main").prepend(section.cloneNode(true));
+      last = document.getElementById(section.id);
+    }
+    const ids = sections.map((each) => each.id);
+    for (const section of document.querySelectorAll("main > section")) {
+      if (!ids.includes(section.id)) section.remove();
+    }
+  }
+
+  // What an element is found again by, once its place was put in anew.
+  function words(element) {
+    return element.id || element.getAttribute("aria-label") || `${element.getAttribute("href")} ${element.textContent}`;
+  }
+
+  function place() {
+    const focused = document.activeElement;
+    const around = focused.closest("main > section, nav");
+    return {
+      focused, tag: focused.tagName, words: around ? words(focused) : "", around: around?.id ? `#${around.id}` : "nav",
+      opened: [...document.querySelectorAll("details[open]")].map((each) => each.id),
+      scrolled: new Map([...document.querySelectorAll("main pre")].map((each) => [words(each), each.scrollTop])),
+    };
+  }
+
+  function goBack(had) {
+    for (const id of had.opened) {
+      const details = document.getElementById(id);
+      if (details) details.open = true;
+    }
+    for (const each of document.querySelectorAll("main pre")) {
+      const far = had.scrolled.get(words(each)) || 0;
+      if (each.scrollTop !== far) each.scrollTop = far;
+    }
+    if (!had.focused.isConnected) {
+      const around = document.querySelector(had.around) ?? document.querySelector("main");
+      const found = [...around.querySelectorAll(had.tag)].find((each) => words(each) === had.words) ?? around;
+      if (found === around) around.tabIndex = -1;
+      found.focus({ preventScroll: true });
+    }
+  }
+
   async function renew() {
     try {
       const answer = await fetch("/", { cache: "no-store" });
       if (!answer.ok) throw new Error(`${answer.status}`);
       const next = new DOMParser().parseFromString(await answer.text(), "text/html");
       failing = next.documentElement.dataset.failing || "";
-      const opened = new Map([...document.querySelectorAll("main > section")].map(
-        (each) => [each.id, [...each.querySelectorAll("details")].map((details) => details.open)]));
+      const had = place();
+      const figures = document.getElementById("charts")?.textContent;
+      // If this ends in the middle, all is put in anew the next time.
+      const before = shown;
+      shown = null;
       document.title = next.title;
-      document.querySelector("header").replaceWith(next.querySelector("header"));
-      const nav = document.querySelector("nav");
-      if (!nav.contains(document.activeElement)) nav.replaceWith(next.querySelector("nav"));
-      const sections = [...next.querySelectorAll("main > section")];
-      const ids = sections.map((each) => each.id);
-      let isNew = false;
-      let before = null;
-      for (const section of sections) {
-        const now = document.getElementById(section.id);
-        // Whoever is in a section with the keyboard keeps it until he leaves.
-        if (now && (now.dataset.html === section.innerHTML || now.contains(document.activeElement))) {
-          before = now;
-          continue;
-        }
-        section.dataset.html = section.innerHTML;
-        section.querySelectorAll("details").forEach((each, n) => { each.open = Boolean(opened.get(section.id)?.[n]); });
-        if (now) now.replaceWith(section);
-        else if (before) before.after(section);
-        else document.querySelector("main").prepend(section);
-        before = section;
-        isNew = true;
+      for (const name of ["header", "nav"]) {
+        const now = document.querySelector(name);
+        if (before) putIn(now, before.querySelector(name), next.querySelector(name));
+        else now.replaceWith(next.querySelector(name).cloneNode(true));
       }
-      for (const section of document.querySelectorAll("main > section")) {
-        if (!ids.includes(section.id)) section.remove();
-      }
-      if (isNew) show();
+      putInSections(before, next);
+      shown = next;
+      showChoice();
+      if (figures !== document.getElementById("charts")?.textContent || drawn.some((each) => !each.root.isConnected)) drawCharts();
+      goBack(had);
     } catch {
       failing = "doit web does not answer any more: this is what it said last.";
     }
     showAges();
   }
 
-  function show() {
-    showChoice();
-    drawCharts();
-  }
-
-  show();
+  showChoice();
+  drawCharts();
   showAges();
   setInterval(showAges, 1000);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawCharts);

@@ -297,12 +297,13 @@ def test_a_served_page_renews_itself(browser: Chromium, served: Served) -> None:
     assert browser.value("document.querySelectorAll('.chart canvas').length") == 2
 
     late = replace(first.phases[2].resources[0], reasons=tuple(f"reason {n}" for n in range(9)))
-    phases = tuple(replace(each, resources=(late, late)) for each in first.phases)
+    phases = tuple(replace(each, resources=(late, replace(late, name="other"))) for each in first.phases)
     served.page = replace(first, phases=phases, read_at=time.time())
     details = "[...document.querySelectorAll('#phases details')]"
     wait_until(lambda: browser.value(f"{details}.length") == 14, "the new phases")
     browser.value(f"{details}[1].open = true")
-    served.page = replace(served.page, phases=tuple(replace(each, purpose="another") for each in phases))
+    another = (replace(late, name="another"), replace(late, name="other"))
+    served.page = replace(served.page, phases=tuple(replace(each, resources=another) for each in phases))
     wait_until(
         lambda: "another" in browser.value("document.getElementById('phases').textContent"), "the others", 20
     )
@@ -316,6 +317,76 @@ def test_a_served_page_renews_itself(browser: Chromium, served: Served) -> None:
         return bool(browser.value("document.getElementById('age').hidden"))
 
     wait_until(is_young, "a reading of just now to be shown")
+    assert browser.complaints == []
+
+
+def test_a_section_with_the_focus_is_renewed_as_well(
+    browser: Chromium, served: Served, tmp_path: Path
+) -> None:
+    """A host that dies is seen in the picture; the focus, the choice and the place on the page stay."""
+    browser.open(f"http://127.0.0.1:{served.server.port}/")
+    chips = "[...document.querySelectorAll('.wide .chip:not(.faint)')].map((each) => each.dataset.service)"
+    browser.value(
+        "(() => { const field = document.getElementById('bring-out'); field.focus(); field.value = 'proxy'; "
+        "field.dispatchEvent(new Event('change', { bubbles: true })); window.field = field; })()"
+    )
+    browser.value("document.querySelector('#picture figure').scrollIntoView()")
+    seen = browser.value("document.querySelector('#picture figure').getBoundingClientRect().top")
+    assert browser.value(chips) == ["proxy", "proxy", "proxy"]
+
+    served.page = replace(whole(DEAD_HOST.page(tmp_path)), read_at=time.time())
+    wait_until(
+        lambda: browser.value("document.querySelectorAll('.wide .host.bad').length") == 1, "the dead host"
+    )
+    assert browser.value("document.activeElement.id") == "bring-out"
+    assert browser.value("document.getElementById('bring-out').value") == "proxy"
+    assert browser.value("[...document.getElementById('bring-out').options].map((e) => e.value)")[-2:] == [
+        "search",
+        "wiki",
+    ]
+    assert browser.value(chips) == ["proxy", "proxy", "proxy"]
+    now = browser.value("document.querySelector('#picture figure').getBoundingClientRect().top")
+    assert abs(now - seen) < 5
+
+    # Where the options are the same, the field itself stays, also while it is open.
+    browser.value("(() => { window.field = document.getElementById('bring-out'); })()")
+    served.page = replace(
+        whole(replace(DEAD_HOST, silent=frozenset({2})).page(tmp_path)), read_at=time.time()
+    )
+    dead = "document.querySelector('.wide .host.bad .name').textContent"
+    wait_until(lambda: browser.value(dead) == "hive2", "the other host")
+    assert browser.value("window.field.isConnected && document.activeElement === window.field") is True
+    assert browser.complaints == []
+
+
+def test_who_reads_a_log_keeps_the_place(browser: Chromium, served: Served) -> None:
+    """Its lines stay where they were scrolled to, selected text stays so; a link that moves keeps the focus."""
+    first = served.page
+    [log] = first.logs or ()
+    [alarm, *others] = first.alarms or ()
+    lines = tuple(replace(log.lines[0], text=f"line {n}") for n in range(200))
+    served.page = replace(first, logs=(replace(log, lines=lines),))
+    browser.open(f"http://127.0.0.1:{served.server.port}/")
+    log_at = "document.querySelector('#logs pre')"
+    browser.value(f"{log_at}.scrollTop = 500")
+    browser.value("document.querySelector('#alarms a[href^=\"#log-\"]').focus()")
+    browser.value("getSelection().selectAllChildren(document.querySelector('#words dt'))")
+
+    # Now it is the second alarm, and the second log.
+    older = replace(alarm, since="2026-11-30T11:00:00Z")
+    logs = (replace(log, since=older.since), replace(log, lines=(*lines[1:], lines[0])))
+    served.page = replace(first, alarms=(alarm, *others, older), logs=logs, read_at=time.time())
+    wait_until(lambda: browser.value("document.querySelectorAll('#logs pre').length") == 2, "the other log")
+    assert browser.value("[...document.querySelectorAll('#logs pre')].map((each) => each.scrollTop)") == [
+        0,
+        500,
+    ]
+    assert browser.value("document.activeElement.closest('section').id") == "alarms"
+    assert browser.value("String(getSelection())") == "host"
+
+    served.page = replace(first, logs=(), alarms=(), read_at=time.time())
+    wait_until(lambda: browser.value("document.querySelector('#logs') === null"), "the logs to go")
+    assert browser.value("document.activeElement.id") == "alarms"
     assert browser.complaints == []
 
 
