@@ -1,8 +1,9 @@
 """`doit forward web 8080:80`: a port of a task or of a host, at this machine."""
 
-import contextlib
+import re
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +12,12 @@ from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
 from commands.operate.attach import BROKEN
+from commands.shared.console import clean
 from commands.shared.current_run import site_run
-from model.errors import HostError, SkepError
+from model.errors import SkepError
 from model.stage import Host
-from remote.mother.process import Running
 from remote.mother.wait import Pace, attempts, pause
-from remote.ssh import commands as ssh_commands
+from remote.ssh.forwarded_ports import ForwardedPorts
 from tasks.operate.containers import (
     ALL,
     ENOUGH,
@@ -34,6 +35,9 @@ LOOK = 2.0
 AWAY = 60.0
 """Seconds for which a task, or a host, may be away once its port was forwarded."""
 _HIGHEST = 65_535
+_NOT_MADE = re.compile(r"channel \d+: open failed: (?P<why>.*)")
+"""What ssh says of a connection that came to a port here, and could not be made at the other end."""
+_REFUSED = "connect failed: Connection refused"
 
 
 @dataclass(frozen=True)
@@ -113,42 +117,42 @@ replaced, or the connection breaks, the port is forwarded to the task that there
             host, address = container.host, address_of(run, container)
         else:
             host, address = made_host(run, name), "127.0.0.1"
-        with self._tunnel(run, host, address, ports) as tunnel:
+        there = container.words if container else host.short
+        run.connections.to(host).open()
+        specs = [f"{port.bind}:{port.local}:{address}:{port.remote}" for port in ports]
+
+        def heard(line: str) -> None:
+            sys.stderr.write(f"{clean(run.secrets.redact(_failure_words(line, host, ports, there)))}\n")
+
+        with closing(ForwardedPorts(run.connections.files.config, host.short, specs, heard)) as tunnel:
             for port in ports:
-                there = container.words if container else host.short
                 self.outstream.write(f"{port.bind}:{port.local} is port {port.remote} of {there}\n")
             self.outstream.flush()
-            while tunnel.is_running:
+            while tunnel.is_open:
                 pause(LOOK)
                 if container is not None and not _still_runs(run, container):
                     sys.stderr.write(f"{container.words} is gone\n")
                     return
         sys.stderr.write(f"{host.short}: the connection broke; opening it again\n")
 
-    def _tunnel(self, run: Run, host: Host, address: str, ports: Sequence[_Port]) -> Running:
-        """Open the tunnel.
 
-        Raises:
-            HostError: The host does not answer, or a port here is taken.
+def _failure_words(line: str, host: Host, ports: Sequence[_Port], there: str) -> str:
+    """Return what ssh says while ports are open, in plain words.
 
-        """
-        run.connections.to(host).open()
-        specs = [f"{port.bind}:{port.local}:{address}:{port.remote}" for port in ports]
-        tunnel = Running(
-            ssh_commands.ssh_forward(run.connections.files.config, host.short, specs),
-            stdin=True,
-            stdout=True,
-            stderr=True,
-            new_session=True,
-        )
-        # The command at the other end, which repeats what it reads, begins when the ports here are open.
-        with contextlib.suppress(OSError):
-            tunnel.write(b"\n")
-        if not tunnel.read():
-            said = tunnel.stderr.read().decode(errors="replace").strip() if tunnel.stderr else ""
-            tunnel.stop()
-            raise HostError(f"{host.short}: ssh: {said or 'the connection could not be opened'}")
-        return tunnel
+    Args:
+        line: The line.
+        host: The host.
+        ports: The ports: ssh does not say which of them it is about.
+        there: Whose ports they are.
+
+    """
+    found = _NOT_MADE.fullmatch(line)
+    if found is None:
+        return f"{host.short}: ssh: {line}"
+    numbers = " or ".join(str(port.remote) for port in ports)
+    if found["why"] == _REFUSED:
+        return f"a connection was refused: nothing listens at port {numbers} of {there}"
+    return f"a connection to port {numbers} of {there} could not be made: {found['why']}"
 
 
 def _port(word: str) -> _Port:

@@ -174,7 +174,8 @@ def ssh_forward(config: Path, host: str, ports: Sequence[str]) -> list[str]:
         ports: As ssh's `-L` wants them.
 
     """
-    options = _options({"ControlPath": "none", "ExitOnForwardFailure": "yes"})
+    # Of a connection that could not be made at the other end ssh tells at this level alone.
+    options = _options({"ControlPath": "none", "ExitOnForwardFailure": "yes", "LogLevel": "INFO"})
     forwards = [word for port in ports for word in ("-L", port)]
     return ["ssh", "-F", str(config), *options, *forwards, "-T", host, "cat"]
 

@@ -7,7 +7,7 @@ import pytest
 from doit.exceptions import InvalidCommand
 
 from commands.operate import forward
-from commands.operate.forward import _Port, _port
+from commands.operate.forward import _failure_words, _Port, _port
 from model.stage import Host
 from tasks.operate.containers import ServiceContainer, ServiceContainers
 
@@ -31,6 +31,34 @@ def test_no_port(word: str) -> None:
     """It is said how one is written."""
     with pytest.raises(InvalidCommand, match="write the port here and the port there, as 8080:80"):
         _port(word)
+
+
+@pytest.mark.parametrize(
+    ("line", "ports", "words"),
+    [
+        (
+            "channel 3: open failed: connect failed: Connection refused",
+            [81],
+            "a connection was refused: nothing listens at port 81 of web.1 on hive0 (abc)",
+        ),
+        (
+            "channel 12: open failed: connect failed: No route to host",
+            [81, 82],
+            "a connection to port 81 or 82 of web.1 on hive0 (abc) could not be made: connect failed: No route to host",
+        ),
+        (
+            "Timeout, server not responding.",
+            [81],
+            "hive0: ssh: Timeout, server not responding.",
+        ),
+    ],
+)
+def test_a_connection_that_could_not_be_made(line: str, ports: list[int], words: str) -> None:
+    """It is said in plain words, with the port there: here it is only closed."""
+    host = Host("hive0", "p-hive0.example", "10.0.0.1", is_hive=True, is_repository=False)
+    numbers = [_Port("127.0.0.1", 8080 + n, port) for n, port in enumerate(ports)]
+
+    assert _failure_words(line, host, numbers, "web.1 on hive0 (abc)") == words
 
 
 @pytest.mark.parametrize(
