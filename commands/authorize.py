@@ -17,6 +17,7 @@ from model.errors import SkepError
 from model.keys.authorized_key import AuthorizedKey, options_of, parse_key
 from model.keys.record import ADMIN
 from tasks.hosts import let_in_keys
+from tasks.operate.named_host import no_hosts
 from tasks.run.context import Run
 
 
@@ -74,7 +75,7 @@ def refuse_without_hosts(run: Run) -> None:
 
     """
     if not any(run.state.host_record(host) is not None for host in run.stage.hosts):
-        raise InvalidCommand(f"stage {run.stage.name} has no hosts yet; `doit build_infra` makes them")
+        raise InvalidCommand(no_hosts(run.stage))
 
 
 def given_key(run: Run, args: Sequence[str]) -> AuthorizedKey:

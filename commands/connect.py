@@ -26,6 +26,7 @@ from remote.mother import process
 from remote.mother.process import Running
 from remote.ssh import commands as ssh_commands
 from remote.ssh.connection import Connection
+from tasks.operate.named_host import no_hosts
 from tasks.run.context import Run
 
 LOOK = 0.5
@@ -121,10 +122,10 @@ def chosen(run: Run, names: Sequence[str]) -> list[Host]:
     wanted = [known[name] for name in names] or list(run.stage.hosts)
     made = [host for host in dict.fromkeys(wanted) if run.state.host_record(host) is not None]
     missing = [host.short for host in wanted if host not in made]
+    if all(run.state.host_record(host) is None for host in run.stage.hosts):
+        raise InvalidCommand(no_hosts(run.stage))
     if names and missing:
         raise InvalidCommand(f"{', '.join(missing)}: not made yet; `doit build_infra` makes the hosts")
-    if not made:
-        raise InvalidCommand(f"stage {run.stage.name} has no hosts yet; `doit build_infra` makes them")
     return made
 
 

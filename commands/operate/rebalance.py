@@ -17,6 +17,7 @@ from remote.mother.wait import attempts
 from tasks.alarms.silenced import silenced_service
 from tasks.operate.adjusted_service import AdjustedService
 from tasks.operate.containers import known_service
+from tasks.operate.named_host import no_hosts
 from tasks.operate.rebalance import START_FIRST, Balance, Move, balance
 from tasks.operate.site_reading import EngineReading, read_site
 from tasks.run.context import Run
@@ -103,10 +104,12 @@ def _look(run: Run, only: str, log: ConsoleLog | None = None) -> Balance:
         log: Takes a line for each hive that does not answer.
 
     Raises:
-        HostError: No manager answers.
+        HostError: No manager answers, or state/ knows none.
 
     """
     made = [host for host in run.stage.hosts if run.state.host_record(host) is not None]
+    if not any(host.is_hive for host in made):
+        raise HostError(no_hosts(run.stage, "hive"))
     reading = read_site(run, made)
     if isinstance(reading.swarm, str):
         raise HostError(reading.swarm)

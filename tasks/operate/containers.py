@@ -12,6 +12,7 @@ from model.labels import SERVICE_LABEL, TASK_ID_LABEL, TASK_NAME_LABEL
 from model.stage import Host, Stage
 from remote.backup.paused_containers import PAUSED, SAVED, listed_containers, paused_by_others
 from remote.mother.questions import begin
+from tasks.operate.named_host import no_hosts
 from tasks.operate.site_view import RUNNING, THERE
 from tasks.run.context import Run
 
@@ -135,9 +136,7 @@ def find_containers(
     """
     hosts = [host for host in run.stage.hives if run.state.host_record(host) is not None]
     if not hosts:
-        raise HostError(
-            f"state/{run.stage.name} knows no hive: doit status finds those that there are, doit makes them"
-        )
+        raise HostError(no_hosts(run.stage, "hive"))
     ends = time.monotonic() + patience
     waiting = {begin(partial(_ask, run, host, service)): host for host in hosts}
     found: list[ServiceContainer] = []

@@ -166,3 +166,11 @@ def test_what_is_typed_wrong(typed: Typed) -> None:
         typed.type(confirm="other")
     with pytest.raises(InvalidCommand, match=r"rebalance \[SERVICE\]"):
         typed.type("web", "api")
+
+
+def test_a_fresh_clone(tmp_path: Path) -> None:
+    """It knows no hive, which says nothing of whether there are any: it is said how they are found."""
+    with pytest.raises(
+        HostError, match=r"^state/private knows no hive: doit status finds those that there are"
+    ):
+        command._look(rig.new(tmp_path).run(), "")
