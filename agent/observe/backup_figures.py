@@ -1,6 +1,8 @@
 """The backups, as the agent's own notes have them. `doit status` judges the same notes (backup_status.py)."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from agent.host.durable_files import read_json
 from agent.observe.exposition import Exposition
@@ -43,9 +45,27 @@ def backup_figures(config: ObserveConfig, figures: Exposition, now: float, notes
             figures.add("skep_backup_failed", int(bool(job.get("error"))), service=service.name)
     for name in _held(config, now, notes):
         figures.add("skep_service_held", 1, service=name)
-    upkeep = read_json(notes / "repository.json", {})
+    # A host that was the repository host before says nothing more of it.
+    upkeep = read_json(notes / "repository.json", {}) if config.registry else {}
     if upkeep:
-        figures.add("skep_backup_upkeep_failed", int(bool(upkeep.get("failed"))))
+        _add_upkeep(config, figures, now, upkeep)
+
+
+def _add_upkeep(config: ObserveConfig, figures: Exposition, now: float, upkeep: Mapping[str, Any]) -> None:
+    """Add the figures of what the repository host does for the backups, and of what it has.
+
+    While it is at work for long, as with a first copy off the site, it does not know what came meanwhile: then what the
+    hives say counts.
+    """
+    figures.add("skep_backup_upkeep_failed", int(bool(upkeep.get("failed"))))
+    is_fresh = 0 <= now - float(upkeep.get("listed") or 0) <= GRACE
+    since, tested = (upkeep.get(key) or {} for key in ("since", "tested"))
+    for service in config.services.values():
+        if service.is_saved and is_fresh:
+            newest = float(upkeep["newest"].get(service.name, 0))
+            figures.add("skep_backup_newest_timestamp_seconds", newest, service=service.name)
+        if service.is_saved and (untested := tested.get(service.name) or since.get(service.name)):
+            figures.add("skep_backup_untested_since_timestamp_seconds", float(untested), service=service.name)
 
 
 def _held(config: ObserveConfig, now: float, notes: Path) -> list[str]:

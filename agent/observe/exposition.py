@@ -51,6 +51,14 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
         "gauge",
         "When a backup of the service was restored well last.",
     ),
+    "skep_backup_newest_timestamp_seconds": (
+        "gauge",
+        "When the newest backup of the service came to the repository host; 0 if it has none.",
+    ),
+    "skep_backup_untested_since_timestamp_seconds": (
+        "gauge",
+        "When a backup of the service was restored well last; if none was, when there was one first.",
+    ),
     "skep_service_held": (
         "gauge",
         "Whether a backup here pauses or stops the service, or it starts again after that.",

@@ -37,6 +37,12 @@ _RUNNING_OR_NONE = f"({_RUNNING} or {_WANTED} * 0)"
 _HELD = f"max by (service) (skep_service_held and on (host) {FRESH}) == 1"
 """Services that a backup pauses or stops, as it is told to, or that start again after it."""
 _HOUR = 3600
+_NOT_AHEAD = f"time() + {_HOUR}"
+"""What a time that counts is less than: one that is later was noted by a clock that was wrong."""
+_SAVED = "skep_backup_last_success_timestamp_seconds"
+_KEPT = "skep_backup_newest_timestamp_seconds"
+"""When the newest backup of a service came to the repository host, by its clock; 0 if it has none."""
+_UNTESTED = "skep_backup_untested_since_timestamp_seconds"
 _DISKS = 'fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660|nsfs|fuse.*"'
 _DAY, _MINUTE = 86_400, 60
 _TRENDS = ((120, 24), (20, 4))
@@ -310,12 +316,12 @@ RULES = (
 )
 
 
-def backup_rules(*, longest: float, tested_every: float | None, saved: tuple[str, ...]) -> list[AlarmRule]:
+def backup_rules(*, longest: float, untried: float | None, saved: tuple[str, ...]) -> list[AlarmRule]:
     """Return the alarms of a site with backups.
 
     Args:
         longest: The seconds after which a backup is old.
-        tested_every: The seconds between two trials of a service's newest backup; None if none is tried.
+        untried: The seconds after which a backup should have been restored for a trial; None if none is tried.
         saved: The services that have backups.
 
     """
@@ -347,7 +353,8 @@ def backup_rules(*, longest: float, tested_every: float | None, saved: tuple[str
         ),
         AlarmRule(
             "BackupOld",
-            f"time() - max by (service) (skep_backup_last_success_timestamp_seconds > 0) > {longest:.0f}",
+            f"time() - max by (service) ({_KEPT} > 0 < {_NOT_AHEAD} or {_SAVED} < {_NOT_AHEAD}"
+            f" unless on (service) {_KEPT} < {_NOT_AHEAD}) > {longest:.0f}",
             0,
             "The last backup of {{ $labels.service }} is old.",
             look,
@@ -361,21 +368,27 @@ def backup_rules(*, longest: float, tested_every: float | None, saved: tuple[str
             "doit status",
             "failed",
         ),
-        *_never("BackupMissing", "skep_backup_last_success_timestamp_seconds", longest, saved, look),
+        AlarmRule(
+            "BackupMissing",
+            f"time() - max by (service) ({_SAVED} < {_NOT_AHEAD}) > {2 * _HOUR} and on (service) {_KEPT} == 0",
+            15 * _MINUTE,
+            "The repository host has no backup of {{ $labels.service }}, though a hive made one.",
+            look,
+            "made {{ $value | humanizeDuration }} ago",
+        ),
+        *_never("BackupMissing", _SAVED, longest, saved, look),
     ]
-    if tested_every is not None:
-        late = 2 * tested_every + _DAY
-        untried = "skep_backup_last_test_timestamp_seconds"
+    if untried is not None:
         found += [
             AlarmRule(
                 "BackupUntested",
-                f"time() - max by (service) ({untried} > 0) > {late:.0f}",
+                f"time() - max by (service) ({_UNTESTED} < {_NOT_AHEAD}) > {untried:.0f}",
                 0,
                 "No backup of {{ $labels.service }} was restored for a trial for a long time.",
                 look,
                 "{{ $value | humanizeDuration }} ago",
             ),
-            *_never("BackupUntested", untried, longest + _DAY, saved, look),
+            *_never("BackupUntested", _UNTESTED, untried, saved, look),
         ]
     return found
 
@@ -386,7 +399,7 @@ def _never(name: str, series: str, wait: float, saved: tuple[str, ...], look: st
     return [
         AlarmRule(
             name,
-            f'absent({series}{{service="{service}"}}) or max by (service) ({series}{{service="{service}"}}) == 0',
+            f'absent({series}{{service="{service}"}})',
             int(wait),
             f"No host knows of a {said} of {{{{ $labels.service }}}}.",
             look,

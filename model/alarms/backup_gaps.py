@@ -1,4 +1,4 @@
-"""How far apart the times of a backup's schedule may be. Pure."""
+"""How far apart the times of a backup's schedule, and the trials of backups, may be. Pure."""
 
 import re
 
@@ -17,6 +17,7 @@ _WORDS = {
 }
 _WEEKDAY = re.compile(r"\b(mon|tue|wed|thu|fri|sat|sun)", re.IGNORECASE)
 _DATE = re.compile(r"(?:([^ -]+)-)?([^ -]+)[-~]([^ ]+)(?= |$)")
+_TRIALS = {"daily": _DAY, "weekly": _WEEK, "monthly": _MONTH}
 _EACH_HOUR = re.compile(r"(?:^| )\*(?:/1)?:")
 
 
@@ -37,3 +38,14 @@ def longest_gap(schedule: str) -> float:
     if _WEEKDAY.search(schedule):
         return _WEEK
     return _HOUR if _EACH_HOUR.search(schedule) else _DAY
+
+
+def longest_untried(verify: str) -> float | None:
+    """Return the seconds after which a backup of a service should have been restored for a trial; None if none is.
+
+    Args:
+        verify: How often one is to be, as `backup.verify` has it.
+
+    """
+    period = _TRIALS.get(verify)
+    return None if period is None else 2 * period + _DAY

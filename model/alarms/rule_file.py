@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from model.alarms.alarm_rules import ABOUT, RECORDED, RULES, WATCHDOG_RULE, AlarmRule, backup_rules
-from model.alarms.backup_gaps import longest_gap
+from model.alarms.backup_gaps import longest_gap, longest_untried
 from model.alarms.log_rules import log_rules
 from model.stage import Stage
 from model.units import duration
@@ -13,8 +13,6 @@ _OWN_EVERY = 15
 """Seconds between two looks for a service's own alarms: its metrics are read as often."""
 GRACE = 3600.0
 """Seconds that a backup may take, and a timer may be late."""
-_DAY = 86_400.0
-_TRIALS = {"daily": _DAY, "weekly": 7 * _DAY, "monthly": 31 * _DAY}
 _SINCE = (
     "{{{{ with printf \"ALERTS_FOR_STATE{{alertname='{name}',{asked}}}\" {values} | query }}}}"
     "{{{{ . | first | value | humanizeTimestamp }}}}{{{{ else }}}}"
@@ -28,7 +26,7 @@ NAMES = frozenset(
     for rule in (
         *RULES,
         WATCHDOG_RULE,
-        *backup_rules(longest=0, tested_every=0, saved=("service",)),
+        *backup_rules(longest=0, untried=0, saved=("service",)),
         *log_rules(""),
     )
 )
@@ -42,7 +40,7 @@ def rule_file(stage: Stage) -> str:
     if backup is not None:
         saved = tuple(name for name, service in stage.services.items() if service.backup_scripts)
         longest = 2 * longest_gap(backup.schedule) + GRACE
-        rules += backup_rules(longest=longest, tested_every=_TRIALS.get(backup.verify), saved=saved)
+        rules += backup_rules(longest=longest, untried=longest_untried(backup.verify), saved=saved)
     if stage.site.logs is not None:
         rules += log_rules(stage.repository_short)
     recorded = [{"record": name, "expr": expr} for name, expr in RECORDED.items()]

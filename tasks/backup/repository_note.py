@@ -12,7 +12,6 @@ from model.json_types import Json
 
 CLOCK_TOLERANCE = 3600.0
 """Seconds by which a time may be ahead of now; one that is more so was noted by a clock that was wrong."""
-_LISTING = "listing"
 
 
 @dataclass(frozen=True)
@@ -20,15 +19,19 @@ class RepositoryNote:
     """What the repository host noted.
 
     Args:
-        listed: When it looked last which generations there are, in seconds since 1970; None if it does not tell, or
-            could not read all of them.
+        listed: When it last looked which generations there are, and could read all of them, in seconds since 1970; None
+            if it does not tell.
         newest: Service to when its newest generation came.
+        since: Service to when there were some first.
+        tested: Service to when the last trial of one ended well.
         tells: Whether there is a note.
 
     """
 
     listed: float | None = None
     newest: Mapping[str, float] = field(default_factory=dict)
+    since: Mapping[str, float] = field(default_factory=dict)
+    tested: Mapping[str, float] = field(default_factory=dict)
     tells: bool = False
 
     @classmethod
@@ -37,9 +40,8 @@ class RepositoryNote:
         note = next((job for job in jobs if "newest" in job), None)
         if note is None:
             return cls()
-        listed = (note.get("done") or {}).get(_LISTING)
-        is_whole = not any(part.startswith(_LISTING) for part in note.get("failed") or {})
-        return cls(float(listed) if listed and is_whole else None, note["newest"], tells=True)
+        newest, since, tested = (note.get(key) or {} for key in ("newest", "since", "tested"))
+        return cls(note.get("listed"), newest, since, tested, tells=True)
 
     def has_seen(self, at: float, now: float) -> bool:
         """Return whether what was made at a time would be among what it listed.

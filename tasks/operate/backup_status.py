@@ -5,7 +5,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from model.alarms.backup_gaps import longest_untried
 from model.json_types import Json
+from model.site.backup import Backup
 from model.stage import Stage
 from tasks.backup.repository_note import RepositoryNote, is_ahead
 from tasks.operate.host_reading import HostReading
@@ -14,22 +16,26 @@ from tasks.operate.site_view import RUNNING, short_names
 
 GRACE = 3600.0
 """Seconds that a backup may take, and a timer may be late."""
+LONGEST_TRIAL = 6 * 3600.0
+"""Seconds that a trial may take before it is said that it does not end: the night, for which other jobs wait for it."""
 _TIMES = ("last_try", "last_good")
 """The times of a service's note that say when it was saved, by its hive's clock."""
 
 
 @dataclass(frozen=True)
 class _Due:
-    """When backups are due, as hives reckon the schedule that site.toml has.
+    """When backups are due, as hives reckon the schedule that site.toml has, and their trials.
 
     Args:
         period: The seconds between two of its times at most; None if there is no second one, or nobody tells.
         first: Service to the time at which it is due first, as the hive has it that knows it for the longest.
+        untried: The seconds that may pass between two trials; None if there are to be none.
 
     """
 
     period: float | None
     first: Mapping[str, float]
+    untried: float | None
 
 
 def backup_problems(stage: Stage, reading: SiteReading) -> Iterator[str]:
@@ -54,7 +60,7 @@ def backup_problems(stage: Stage, reading: SiteReading) -> Iterator[str]:
     }
     every = [job for each in jobs.values() for job in each]
     now = reading.at or time.time()
-    due = _due(every, stage.site.backup.schedule)
+    due = _due(every, stage.site.backup)
     upkeep = jobs.get(stage.repository_short, ())
     note = RepositoryNote.of(upkeep)
     for name, service in stage.services.items():
@@ -121,13 +127,14 @@ def _service(
         now: The time, in seconds since 1970.
 
     """
-    errors = 0
+    errors = faults = 0
     for short in _speaking(notes, homes, now):
         job = notes[short]
         if job.get("error") and not _is_mended(job, notes.values(), now):
             errors += 1
             yield f"{name}: its backup has failed for {_span(now, job.get('since') or now)}: {job['error']}"
-        if untried := job.get("untried"):
+        if (untried := job.get("untried")) and not _is_at_work(untried, now):
+            faults += 1
             yield f"{name}: for {_span(now, untried['since'])} {untried['why']}"
         if ahead := [at for key in _TIMES if is_ahead(at := float(job.get(key) or 0), now)]:
             yield (
@@ -136,6 +143,8 @@ def _service(
             )
     if not errors:
         yield from _late(name, notes, repository, due, now)
+    if not errors and not faults and due.untried is not None:
+        yield from _untried(name, notes, repository, due.untried, now)
 
 
 def _homes(stage: Stage, reading: SiteReading, service: str) -> set[str]:
@@ -201,16 +210,37 @@ def _late(
             yield f"{name}: never backed up, though due {_span(now, first)} ago (doit backup {name})"
 
 
-def _due(jobs: Sequence[Json], schedule: str) -> _Due:
+def _is_at_work(untried: Json, now: float) -> bool:
+    """Return whether a trial that has not ended may still be at work: no other one before it ended so either."""
+    return bool(untried.get("begun")) and now - float(untried["since"]) <= LONGEST_TRIAL
+
+
+def _untried(
+    name: str, notes: Mapping[str, Json], repository: RepositoryNote, longest: float, now: float
+) -> Iterator[str]:
+    """Yield that none of a service's backups was restored for a trial for too long, whatever is the reason."""
+    found = [float(job.get("verified") or 0) for job in notes.values()]
+    found.append(float(repository.tested.get(name) or 0))
+    tested = max(at for at in (0.0, *found) if not is_ahead(at, now))
+    since = tested or float(repository.since.get(name) or now)
+    if now - since > longest:
+        words = "for" if tested else "ever: there have been some for"
+        yield (
+            f"{name}: none of its backups was restored for a trial {words} {_span(now, since)} "
+            f"(doit verify_backups {name})"
+        )
+
+
+def _due(jobs: Sequence[Json], backup: Backup) -> _Due:
     """Return when backups are due, out of what hives noted of this schedule."""
-    noted = [job for job in jobs if job.get("schedule") == schedule]
+    noted = [job for job in jobs if job.get("schedule") == backup.schedule]
     periods = [float(job["period"]) for job in noted if job.get("period") is not None]
     first: dict[str, float] = {}
     for job in noted:
         for name, at in (job.get("first") or {}).items():
             if at is not None:
                 first[name] = min(float(at), first.get(name, float(at)))
-    return _Due(max(periods, default=None), first)
+    return _Due(max(periods, default=None), first, longest_untried(backup.verify))
 
 
 def _span(now: float, then: float) -> str:

@@ -104,9 +104,10 @@ SHIPPED = 'skep_logs_taken_timestamp_seconds{host="hive0"}'
 SHIPPED_THERE = SHIPPED.replace("hive0", "hive3")
 HOSTS = LIVE | looks("hive3")
 COLLECTOR_FULL = 'skep_logs_collector_full{host="hive3"}'
-GOOD, TESTED = (
+GOOD, KEPT, TESTED = (
     'skep_backup_last_success_timestamp_seconds{host="hive0", service="web"}',
-    'skep_backup_last_test_timestamp_seconds{host="hive0", service="web"}',
+    'skep_backup_newest_timestamp_seconds{host="hive3", service="web"}',
+    'skep_backup_untested_since_timestamp_seconds{host="hive3", service="web"}',
 )
 REACHED, MANAGERS = 'skep_swarm_managers_reachable{host="hive0"}', 'skep_swarm_managers{host="hive0"}'
 READY = 'skep_node_ready{host="hive0", exported_host="hive1"}'
@@ -724,6 +725,51 @@ CASES = [
         "51h",
         step="4m",
     ),
+    Case(
+        "BackupOld",
+        "the clock of the hive that made it was ahead",
+        {GOOD: "172800x1300", KEPT: "3600x1300"},
+        "51h",
+        WEB,
+        "2d 2h 0m 0s old",
+        180_240,
+        "4m",
+    ),
+    Case(
+        "BackupOld",
+        "the repository host does not tell, and a hive's clock was ahead",
+        {GOOD: "3600x1300", GOOD.replace("hive0", "hive1"): "9999999x1300"},
+        "51h",
+        WEB,
+        "2d 2h 0m 0s old",
+        180_240,
+        "4m",
+    ),
+    Case(
+        "BackupOld",
+        "the repository host has a newer one than the hives know of",
+        {GOOD: "3600x1300", KEPT: "172800x1300"},
+        "51h",
+        step="4m",
+    ),
+    Case(
+        "BackupOld",
+        "the clock of the repository host was ahead",
+        {GOOD: "172800x1300", KEPT: "9999999x1300"},
+        "51h",
+        step="4m",
+    ),
+    Case(
+        "BackupMissing",
+        "the repository host has lost it",
+        {GOOD: "3600x1300", KEPT: "3600x80 0x1300"},
+        "6h",
+        WEB,
+        "made 5h 0m 0s ago",
+        19_440,
+        "4m",
+    ),
+    Case("BackupMissing", "it is on its way", {GOOD: "3600x1300", KEPT: "0x30 3600x1300"}, "4h", step="4m"),
     Case("BackupMissing", "never", {}, "49h", WEB, "never", step="4m"),
     Case("BackupMissing", "made", {GOOD: "3600x1300"}, "50h", step="4m"),
     Case(

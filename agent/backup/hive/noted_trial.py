@@ -13,7 +13,7 @@ _SHORT = 8
 
 
 def noted_trial(verification: Verification, generation: str) -> dict[str, Any]:
-    """Try a generation; if it is the newest that was made here, note for the service how that ended.
+    """Try a generation; if it is the newest that was made here, note for the service how that ended, or did not.
 
     Args:
         verification: The test.
@@ -30,28 +30,38 @@ def noted_trial(verification: Verification, generation: str) -> dict[str, Any]:
     status = note.read() or {}
     newest, now = str(status.get("generation") or ""), int(time.time())
     is_newest = bool(newest) and generation.startswith(newest)
-    noted = {**status}
+    since = (status.get("untried") or {}).get("since") or now
+
+    def untried(why: str) -> dict[str, Any]:
+        return {
+            "untried": {"why": f"generation {generation[:_SHORT]} could not be tried: {why}", "since": since}
+        }
+
+    # What kills this job, or is no error that is foreseen here, leaves it so.
+    noted = status | untried("its test did not end, or is still at work")
+    noted["untried"] |= {"begun": now}
+    if is_newest:
+        note.write(noted)
+    before = {**noted}
     try:
         result = verification.verify(generation)
-    except NotTriedError:
+    except NotTriedError as error:
+        noted |= untried(str(error))
         raise
     except BadDataError as error:
         why = f"the test of generation {generation[:_SHORT]} failed: {error}"
-        since = status.get("since") or now
-        noted |= {"error": why, "since": since, "is_bad": True, "untried": None}
+        noted |= {"error": why, "since": status.get("since") or now, "is_bad": True, "untried": None}
         raise BadDataError(why) from error
     except (AgentError, OSError) as error:
-        why = f"generation {generation[:_SHORT]} could not be tried: {reason_of(error)}"
-        since = (status.get("untried") or {}).get("since") or now
-        noted |= {"untried": {"why": why, "since": since}}
-        raise AgentError(why) from error
+        noted |= untried(reason_of(error))
+        raise AgentError(noted["untried"]["why"]) from error
     else:
         noted |= {"verified": now, "untried": None}
         if noted.pop("is_bad", False):
             noted |= {"error": "", "since": None}
         return result
     finally:
-        if is_newest and noted != status:
+        if is_newest and noted != before:
             note.write(noted)
 
 
@@ -76,8 +86,8 @@ def try_due(verifications: Sequence[Verification], period: str) -> tuple[dict[st
             noted_trial(verification, str(status["generation"]))
         except NotTriedError as error:
             said.append(f"{service}: {error}")
-        except AgentError as error:
-            failed[service] = str(error)
+        except (AgentError, OSError) as error:
+            failed[service] = reason_of(error)
     return failed, said
 
 

@@ -18,6 +18,7 @@ from agent.backup.repository.off_site import OFF_SITE, note_copied, opened
 from agent.backup.repository.policy import Stored, kept
 from agent.backup.repository.site_files import save_site
 from agent.backup.repository.standbys import stand_by
+from agent.backup.repository.stock import stock_of
 from agent.backup.repository.upkeep_notes import STATUS, UpkeepNotes
 from agent.backup.restic import Restic
 from agent.backup.restic_process import RepositoryUnreachableError
@@ -86,6 +87,8 @@ class Upkeep:
             return 0
 
         part("listing", look)
+        if found:
+            notes.stock = stock_of(found[0], notes.stock, datetime.fromtimestamp(self.now(), UTC))
         for hive, why in found[0].unread.items() if found else ():
             failed[f"listing of {hive}"] = why
             self.output.say(f"listing of {hive}: {why}")
@@ -112,11 +115,8 @@ class Upkeep:
             check = f"check {name}"
             if notes.is_due(check, CHECK_EVERY) and not notes.still_fails(check, CHECK_AGAIN):
                 part(check, partial(self._check_copy, name, place))
-        newest = _newest(found[0]) if found else {}
-        if not found or found[0].unread:
-            newest = notes.before.get("newest", {}) | newest
         names = {copy.name for copy in self.config.copies}
-        notes.end(newest, {name: why for name, why in grows.items() if name in names})
+        notes.end({name: why for name, why in grows.items() if name in names})
         return {**result, "failed": failed}
 
     def _each(self, do: Callable[[str, Restic], None]) -> int:
@@ -227,11 +227,6 @@ class Upkeep:
                 "(docs/backup.md, A place off the site)"
             ) from error
         return 0
-
-
-def _newest(found: Listing) -> dict[str, int]:
-    """Return when the newest generation of each service arrived, in seconds since 1970."""
-    return {each.service: int(each.arrived.timestamp()) for each in found.generations}
 
 
 def _as_kept(generation: Generation) -> Stored:

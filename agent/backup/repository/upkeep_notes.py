@@ -8,7 +8,8 @@ The file is `/var/lib/skep/backup/repository.json`. Times are whole seconds sinc
 * `done`: part to when it went well last.
 * `failed`: part to `why` it fails, `since` when, and when it was `tried` last; as of the last upkeep that ended.
 * `grows`: place off the site to why nothing can be forgotten there, which is no failure.
-* `newest`: service to when its newest generation arrived.
+* `listed`, `newest`, `since`, `tested`: what there is, as of the last look at it (`stock.py`); noted behind that look,
+  and not at the end, which may be days later.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ from typing import Any
 from agent.backup.hive.journal import STATE, Journal
 
 STATUS = STATE / "repository.json"
+_STOCK = ("listed", "newest", "since", "tested")
 
 
 @dataclass
@@ -32,6 +34,7 @@ class UpkeepNotes:
         before: What the last upkeep noted.
         done: Part to when it went well last.
         failed: Part to why it fails.
+        stock: What is known of the generations that there are.
 
     """
 
@@ -40,12 +43,14 @@ class UpkeepNotes:
     before: Mapping[str, Any] = field(init=False)
     done: dict[str, int] = field(init=False)
     failed: dict[str, str] = field(init=False, default_factory=dict)
+    stock: Mapping[str, Any] = field(init=False)
     _tried: dict[str, int] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Note that it begins."""
         self.before = {**read_status(self.path), "begun": int(self.now())}
         self.done = {**self.before.get("done", {})}
+        self.stock = {key: self.before[key] for key in _STOCK if key in self.before}
         self.begin("")
 
     def begin(self, part: str) -> None:
@@ -55,7 +60,7 @@ class UpkeepNotes:
         """
         at = {"at": part, "at_since": int(self.now())}
         with suppress(OSError):
-            Journal(self.path).write({**self.before, **at, "done": self.done})
+            Journal(self.path).write({**self.before, **self.stock, **at, "done": self.done})
 
     def is_due(self, part: str, every: float) -> bool:
         """Return whether a part is due: also where it was done in the future, by a clock that was wrong.
@@ -82,11 +87,10 @@ class UpkeepNotes:
         self.failed[part], self._tried[part] = last["why"], tried
         return True
 
-    def end(self, newest: Mapping[str, int], grows: Mapping[str, str]) -> None:
+    def end(self, grows: Mapping[str, str]) -> None:
         """Note that it ended, and how.
 
         Args:
-            newest: Service to when its newest generation arrived.
             grows: Place off the site to why nothing can be forgotten there.
 
         Raises:
@@ -101,7 +105,7 @@ class UpkeepNotes:
                 "at": "",
                 "done": self.done,
                 "grows": grows,
-                "newest": newest,
+                **self.stock,
                 "failed": {
                     part: {
                         "why": why,

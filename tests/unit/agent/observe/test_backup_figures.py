@@ -38,6 +38,7 @@ volume = "data"
 CONFIG = ObserveConfig(
     services={"web": ObservedService("web", 1, is_saved=True), "plain": ObservedService("plain", 1)},
     schedule="01:00",
+    registry="/var/lib/docker-registry",
 )
 DAY = 86_400.0
 SCHEDULE = {"schedule": "01:00", "period": DAY, "first": {"web": 100_000.0}}
@@ -71,13 +72,30 @@ def figures_of(
 def test_a_service_that_is_saved(tmp_path: Path) -> None:
     """When it was saved and tested last, and whether that failed; and whether the upkeep did."""
     job = {"service": "web", "last_try": 300_000, "last_good": 200_000, "error": "no room", "verified": 5}
-    upkeep: dict[str, Any] = {"newest": {}, "failed": {"keep": {}}}
+    upkeep: dict[str, Any] = {
+        "newest": {"web": 200_010, "gone": 7},
+        "since": {"web": 9},
+        "listed": 399_000,
+        "failed": {"keep": {}},
+    }
     assert figures_of(tmp_path, web=job, schedule=SCHEDULE, upkeep=upkeep) == {
         "last_success_timestamp_seconds": 200_000,
         "failed": 1,
         "last_test_timestamp_seconds": 5,
         "upkeep_failed": 1,
+        "newest_timestamp_seconds": 200_010,
+        "untested_since_timestamp_seconds": 9,
     }
+
+
+def test_what_the_repository_host_has(tmp_path: Path) -> None:
+    """None is 0; the last trial counts. It knows nothing of what came since it looked; a former one says nothing."""
+    upkeep = {"newest": {}, "since": {"web": 9}, "tested": {"web": 70}, "listed": 396_500}
+    told = {"upkeep_failed": 0, "untested_since_timestamp_seconds": 70}
+    assert figures_of(tmp_path, upkeep=upkeep) == told | {"newest_timestamp_seconds": 0}
+    assert figures_of(tmp_path, now=400_200.0) == told
+    assert figures_of(tmp_path, now=396_400.0) == told
+    assert figures_of(tmp_path, CONFIG._replace(registry="")) == {}
 
 
 def test_a_service_that_a_backup_holds(tmp_path: Path) -> None:

@@ -73,6 +73,38 @@ def test_one_that_could_not_be_tried(hive: Hive) -> None:
     assert status(hive)["error"] == ""
 
 
+def test_one_that_nothing_runs_for(hive: Hive) -> None:
+    """It is noted as well, by the timer's run; and taken away by the next one that ends well."""
+    hive.engine.replicas = 0
+    assert try_due([verification(hive)], "daily")[1] != []
+    why = status(hive)["untried"]["why"]
+    assert why.startswith("generation aa000001 could not be tried: service web has no running task on ")
+    hive.engine.replicas = 1
+    noted_trial(verification(hive), IDENTITY)
+    assert status(hive)["untried"] is None
+
+
+def test_one_that_is_killed(hive: Hive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is noted before the trial, since the first one that did not end, and stays whatever ends it."""
+
+    def killed(*_: object) -> None:
+        assert "did not end" in status(hive)["untried"]["why"]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Verification, "verify", killed)
+    with pytest.raises(KeyboardInterrupt):
+        noted_trial(verification(hive), IDENTITY)
+    found = status(hive)
+    assert found["untried"]["why"] == (
+        "generation aa000001 could not be tried: its test did not end, or is still at work"
+    )
+    assert found["untried"]["begun"] > time.time() - 60
+    write_json(hive.state / "status" / "web.json", found | {"untried": found["untried"] | {"since": 7}})
+    with pytest.raises(KeyboardInterrupt):
+        noted_trial(verification(hive), IDENTITY)
+    assert status(hive)["untried"]["since"] == 7
+
+
 def test_an_older_generation(hive: Hive) -> None:
     """Its test says nothing of the newest one, which is what `doit status` is about."""
     hive.engine.failing["load"] = 1

@@ -13,6 +13,7 @@ from agent.backup.notes import SEAL, STANDBY, VERIFIED, read_note
 from agent.backup.repository import broken_files
 from agent.backup.repository.brought import note_brought
 from agent.backup.repository.generations import listing
+from agent.backup.repository.keeping import Upkeep
 from agent.backup.repository.off_site import copied_since
 from agent.backup.repository.upkeep_notes import read_status
 from tests.doubles.hive_repositories import RepositoryHost
@@ -240,3 +241,21 @@ def test_a_place_off_the_site_is_checked_each_week(host: RepositoryHost) -> None
     assert checks(NOW + 10 * day) == (1, "")
     assert checks(NOW + 11 * day) == (0, "")
     assert read_status(host.root / "status.json")["done"]["check away"] == int((NOW + 10 * day).timestamp())
+
+
+def test_what_there_is_is_noted_behind_the_look_at_it(
+    host: RepositoryHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first copy off the site may take days, in which nothing that is known may be taken for all that there is."""
+    host.generation("hive0", OLD)
+    seen: list[dict[str, Any]] = []
+    upkeep = host.upkeep(NOW, copies=(host.place,))
+
+    def export(*_: object) -> int:
+        seen.append(dict(read_status(upkeep.status)))
+        return 0
+
+    monkeypatch.setattr(Upkeep, "_export", export)
+    upkeep.keep()
+    assert seen[0]["listed"] == int(NOW.timestamp())
+    assert seen[0]["newest"] == {"web": int(OLD.timestamp())} == read_status(upkeep.status)["newest"]
