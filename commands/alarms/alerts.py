@@ -66,8 +66,9 @@ or hears nothing from Prometheus; 3 no such site."""
         if not found.are_alive:
             host = run.stage.repository_short
             sys.stderr.write(
-                "Alertmanager hears nothing from Prometheus: what is wrong is not told (doit ssh "
-                f"{host} systemctl status prometheus)\n"
+                "Alertmanager hears nothing from Prometheus, or that notes no metrics, as on a full disk: what is "
+                f"wrong is not told (doit ssh {host} systemctl status prometheus; doit ssh {host} df -h "
+                "/var/lib/prometheus)\n"
             )
             return CANT_TELL
         return WRONG if found.told else WELL

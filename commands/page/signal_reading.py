@@ -22,8 +22,9 @@ def read_alarms(run: Run) -> tuple[tuple[PageAlarm, ...], str]:
     if not found.are_alive:
         host = run.stage.repository_short
         why = (
-            "the alarm that is always given does not arrive, so others would not: does Prometheus run? "
-            f"(doit ssh {host} systemctl status prometheus)"
+            "the alarm that is given while all is well does not arrive, so others would not: does Prometheus run, and "
+            f"has its disk room? (doit ssh {host} systemctl status prometheus; doit ssh {host} df -h "
+            "/var/lib/prometheus)"
         )
     return page_alarms(found.given, found.silences), why
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 DEAD = "HostSilent"
 """The alarm of a host that answers nobody: others of that host are not sent while it lasts."""
 WATCHDOG = "Watchdog"
-"""The alarm that is always given: where it does not arrive, alarms don't."""
+"""The alarm that is given while all is well: where it does not arrive, alarms don't."""
 ABOUT = ("service", "host", "device", "volume", "certificate", "part")
 """The labels that say what an alarm of skep's is about: those with the same ones are sent as one."""
 OBSERVED = 120
@@ -48,6 +48,9 @@ _DAY, _MINUTE = 86_400, 60
 _TRENDS = ((120, 24), (20, 4))
 """Minutes of a third of the time that a trend is taken of, and the hours in which the disk would be full by it: of six
 hours and a day, and of an hour and four hours."""
+_MEASURED = 'count_over_time(up{job="node"}[2m])'
+"""Hosts that were read lately, be it without an answer. On a full disk Prometheus notes nothing, and so knows nothing:
+alarms end five minutes later, whatever is wrong."""
 _LEAST_MANAGERS = 3
 """A swarm of fewer managers survives the loss of none."""
 
@@ -142,6 +145,14 @@ RULES = (
         "{{ $labels.host }} does not answer.",
         "doit status",
         "no answer",
+    ),
+    AlarmRule(
+        "NothingMeasured",
+        f"absent({_MEASURED})",
+        _MINUTE,
+        "Prometheus notes no metrics, as on a full disk: no other alarm can be given.",
+        "doit alerts",
+        "none",
     ),
     AlarmRule(
         "EngineSilent",
@@ -410,5 +421,10 @@ def _never(name: str, series: str, wait: float, saved: tuple[str, ...], look: st
 
 
 WATCHDOG_RULE = AlarmRule(
-    WATCHDOG, "vector(1)", 0, "Alarms arrive. This one is always given.", "doit alerts", "alive"
+    WATCHDOG,
+    f"count({_MEASURED}) > 0",
+    0,
+    "Alarms arrive. This one is given as long as hosts are read.",
+    "doit alerts",
+    "alive",
 )

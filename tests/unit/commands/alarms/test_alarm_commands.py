@@ -106,7 +106,9 @@ def test_a_dead_prometheus_is_no_good_news(watched: Watched, capsys: pytest.Capt
     """Without the watchdog's alarm nobody knows of others; nor where Alertmanager, or its host, does not answer."""
     watched.host.alarms.clear()
     assert watched.type(AlertsCommand) == (1, "")
-    assert "Alertmanager hears nothing from Prometheus" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "Alertmanager hears nothing from Prometheus, or that notes no metrics" in said
+    assert "doit ssh hive2 df -h /var/lib/prometheus" in said
     watched.host.is_stopped = True
     assert watched.type(AlertsCommand) == (1, "")
     assert (

@@ -48,4 +48,7 @@ def test_no_alarm_at_all_is_none_of_calm(monkeypatch: pytest.MonkeyPatch) -> Non
     assert ([each.name for each in given], why) == (["HostSilent"], "")
 
     monkeypatch.setattr(signal_reading, "alarms", lambda _run: alarms(are_alive=False))
-    assert read_alarms(RUN)[1].endswith("does Prometheus run? (doit ssh hive2 systemctl status prometheus)")
+    assert read_alarms(RUN)[1].endswith(
+        "does Prometheus run, and has its disk room? (doit ssh hive2 systemctl status prometheus; doit ssh hive2 df -h "
+        "/var/lib/prometheus)"
+    )
