@@ -38,3 +38,8 @@ def fault_of(error: Exception) -> str:
     last = extract_tb(error.__traceback__)[-1:]
     where = "".join(f" ({Path(frame.filename).name}, line {frame.lineno})" for frame in last)
     return f"a mistake of skep's: {type(error).__name__}: {error}{where}"
+
+
+def words_of(error: BaseException) -> str:
+    """Return why something failed, as `reason_of`; a bug's error with its kind."""
+    return reason_of(error) if isinstance(error, AgentError | OSError) else repr(error)

@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from agent.backup import config as configuration
 from agent.backup.hive import journal
 from agent.backup.hive.backup_schedule import note_schedule
 from agent.backup.hive.dump_loading import load_generation
+from agent.backup.hive.nightly import begin_again, noted_night
 from agent.backup.hive.noted_trial import noted_trial, try_due
 from agent.backup.hive.release import release
 from agent.backup.hive.restored import Restoration
@@ -28,7 +29,7 @@ from agent.backup.repository.repositories import ensure
 from agent.backup.repository.transport import fetch, share
 from agent.backup.repository.upkeep_notes import read_status
 from agent.backup.restic import Restic
-from agent.errors import AgentError, BusyError, reason_of
+from agent.errors import AgentError, BusyError, reason_of, words_of
 from agent.host.durable_files import alone, read_json
 from agent.host.engine_socket import EngineSocket
 from agent.output import Output
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--service", action="append", default=[])
     run.add_argument("--kind", default="scheduled", choices=["scheduled", "asked"])
     verb("release", _release)
+    verb("boot", _boot)
     verb("status", _status)
     verb("schedule", _schedule)
     verb("standby", _standby)
@@ -112,15 +114,16 @@ def _run(words: Words, output: Output) -> Any:
     config, engine = configuration.hive_config(), EngineSocket()
     backup = HiveBackup(config, engine, _restic(config), output)
     is_scheduled = words.kind == "scheduled"
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(alone(journal.LOCK, "run", NIGHT if is_scheduled else 0.0))
-        except BusyError as error:
-            if is_scheduled:
-                backup.give_up(words.service, str(error))
-            raise
-        release(engine, output, config.spool)
-        result = backup.run(words.service, words.kind)
+    with ExitStack() as lock:
+        with noted_night(backup.state) if is_scheduled else nullcontext():
+            try:
+                lock.enter_context(alone(journal.LOCK, "run", NIGHT if is_scheduled else 0.0))
+                release(engine, output, config.spool)
+            except Exception as error:
+                if is_scheduled:
+                    backup.give_up(words_of(error))
+                raise
+            result = backup.run(words.service, words.kind)
         if is_scheduled:
             made = [_restoration(each["service"], output) for each in result["generations"]]
             failed, said = try_due([Verification(each) for each in made], config.verify)
@@ -128,6 +131,14 @@ def _run(words: Words, output: Output) -> Any:
             for line in said:
                 output.say(line)
         return result
+
+
+def _boot(words: Words, output: Output) -> Any:
+    """Put right what this host was at when it went down."""
+    del words
+    with alone(journal.LOCK, "boot", NIGHT):
+        release(EngineSocket(), output, configuration.hive_config().spool)
+        return {"again": begin_again()}
 
 
 def _release(words: Words, output: Output) -> Any:

@@ -1,4 +1,4 @@
-"""The steps of backups: the server and its upkeep on the repository host, a timer on each hive.
+"""The steps of backups on the repository host, the server and its upkeep; those of hives are in `backup_hive`.
 
 A hive has the password of its own repository and of nothing else; the server lets it add there, and never delete.
 """
@@ -11,7 +11,6 @@ from typing import Any
 
 from model.backup_address import with_password
 from model.backup_names import SITE
-from model.checks.backup import saving_services
 from model.errors import ConfigError
 from model.hosts.firewall import BACKUP_PORT
 from model.keys.digest import Inputs, flatten, sha256
@@ -19,8 +18,10 @@ from model.secrets.backup_passwords import backup_password, repository_password,
 from model.secrets.certificate import FORM, issue
 from model.secrets.secret import BinarySecret, Secret, UnknownSecret
 from model.secrets.stage_secrets import StageSecrets
-from model.site import BackupScript, DockerStage
+from model.site import DockerStage
 from model.stage import Host, Stage
+from remote.hostsetup.backup_hive import hive_steps, standby_hives
+from remote.hostsetup.backup_units import TIMER, UNIT
 from remote.hostsetup.file_step import file_digests, file_step
 from remote.hostsetup.host_agent import AGENT, AGENT_STEP
 from remote.hostsetup.host_step import HostFile, HostStep
@@ -34,8 +35,6 @@ LARGEST_SITE = 16 << 20
 _USER = "skep-backup"
 _ROOT = "/var/lib/skep-backup"
 """Where the repositories are."""
-_SPOOL = "/var/lib/docker/skep-spool"
-"""Where dumps are written to: on the disk that has the room for the volumes."""
 
 _SERVER_UNIT = """\
 # Made by skep: the repositories of the hives' backups, to which they may only add.
@@ -80,31 +79,6 @@ WantedBy=multi-user.target
 RequiredBy=skep-backup-server.service
 """
 
-_UNIT = """\
-# Made by skep.
-[Unit]
-Description=skep: {what}
-After=network-online.target docker.service
-
-[Service]
-Type=oneshot
-ExecStart=/usr/bin/python3 -I {agent} backup {verb}
-{more}Nice=10
-IOSchedulingClass=idle
-"""
-_TIMER = """\
-# Made by skep.
-[Unit]
-Description=skep: {what}
-
-[Timer]
-OnCalendar={when}
-Persistent=true
-{more}
-[Install]
-WantedBy=timers.target
-"""
-
 
 @dataclass(frozen=True)
 class BackupSources:
@@ -146,9 +120,7 @@ def backup_steps(
         yield _keep_step(stage, secrets, sources)
         yield _site_step(sources)
     if host.is_hive:
-        yield _hive_step(stage, host, secrets)
-        if any(host.short in hives for hives in _standby(stage).values()):
-            yield _standby_step()
+        yield from hive_steps(stage, host, secrets)
 
 
 def _server_step(stage: Stage, host: Host, secrets: StageSecrets) -> HostStep:
@@ -211,11 +183,11 @@ def _keep_step(stage: Stage, secrets: StageSecrets, sources: BackupSources) -> H
         HostFile(f"{_COPY_FILES}/paths", "".join(f"{place} {path}\n" for path, place in staged.items())),
         HostFile(
             "/etc/skep/backup-keep.unit",
-            _UNIT.format(what="upkeep of the backups", agent=AGENT, verb="keep", more=""),
+            UNIT.format(what="upkeep of the backups", agent=AGENT, verb="keep", more=""),
         ),
         HostFile(
             "/etc/skep/backup-keep.timer",
-            _TIMER.format(what="upkeep of the backups", when="*:00/15", more="RandomizedDelaySec=60\n"),
+            TIMER.format(what="upkeep of the backups", when="*:00/15", more="RandomizedDelaySec=60\n"),
         ),
     ]
 
@@ -247,7 +219,7 @@ def _keep_step(stage: Stage, secrets: StageSecrets, sources: BackupSources) -> H
                 for name, copy in backup.named_copies.items()
             ],
             "site": {"site.tar.gz": SITE_ARCHIVE, "vault.json": VAULT},
-            "standby": _standby(stage),
+            "standby": standby_hives(stage),
         }
         return [
             *public,
@@ -283,7 +255,7 @@ def _keep_step(stage: Stage, secrets: StageSecrets, sources: BackupSources) -> H
             "root": _ROOT,
             **flatten("hives", [hive.short for hive in stage.hives]),
             **flatten("keep", keep),
-            **flatten("standby", {name: ",".join(hives) for name, hives in _standby(stage).items()}),
+            **flatten("standby", {name: ",".join(hives) for name, hives in standby_hives(stage).items()}),
             **{
                 f"copies.{name}.repository": f"sha256:{sha256(copy.repository)}"
                 for name, copy in backup.named_copies.items()
@@ -321,107 +293,6 @@ def _site_step(sources: BackupSources) -> HostStep:
         files=files,
         late_inputs=lambda: {"directory": sources.directory()},
     )
-
-
-def _hive_step(stage: Stage, host: Host, secrets: StageSecrets) -> HostStep:
-    """Return the step that has a hive save its services' data."""
-    backup = stage.site.backup
-    if backup is None:
-        raise TypeError("there is no [backup]")
-    password = backup_password(secrets)
-    config = {
-        "host": host.short,
-        "stage": stage.name,
-        "repository_file": "/etc/skep/backup/repository",
-        "password_file": "/etc/skep/backup/password",
-        "ca": "/etc/skep/ca.crt",
-        "spool": _SPOOL,
-        "verify": backup.verify,
-        "standby": [name for name, hives in _standby(stage).items() if host.short in hives],
-        "schedule": backup.schedule,
-        "hives": [hive.name for hive in stage.hives],
-        "services": {
-            name: [_script(stage, each) for each in service.backup_scripts]
-            for name, service in stage.services.items()
-            if service.backup_scripts
-        },
-    }
-    release = f"ExecStopPost=/usr/bin/python3 -I {AGENT} backup release\n"
-    public = [
-        HostFile("/etc/skep/backup.json", json.dumps(config, indent=1) + "\n", 0o600),
-        HostFile(
-            "/etc/skep/backup-hive.unit",
-            _UNIT.format(what="backup of the services' data", agent=AGENT, verb="run", more=release),
-        ),
-        HostFile(
-            "/etc/skep/backup-hive.timer",
-            _TIMER.format(what="backup of the services' data", when=backup.schedule, more=""),
-        ),
-    ]
-
-    def files() -> Sequence[HostFile]:
-        login = server_password(password, host.short).reveal()
-        place = f"{stage.repository.name}:{BACKUP_PORT}/{host.short}/"
-        return [
-            *public,
-            HostFile(
-                "/etc/skep/backup/repository", Secret(f"rest:https://{host.short}:{login}@{place}\n"), 0o600
-            ),
-            HostFile(
-                "/etc/skep/backup/password",
-                Secret(f"{repository_password(password, host.short).reveal()}\n"),
-                0o600,
-            ),
-        ]
-
-    return HostStep(
-        name="backup_hive",
-        inputs={
-            "password": secrets.fingerprint(password),
-            "repository": stage.repository.name,
-            "schedule": backup.schedule,
-            **file_digests(public),
-        },
-        script=script("backup_hive"),
-        files=files,
-        units=("backup_hive",),
-        needs=(AGENT_STEP, "trust", "hosts_file"),
-    )
-
-
-def _standby_step() -> HostStep:
-    """Return the step that has a hive keep services' newest backups restored."""
-    what = "standbys of services' data"
-    files = [
-        HostFile(
-            "/etc/skep/backup-standby.unit", _UNIT.format(what=what, agent=AGENT, verb="standby", more="")
-        ),
-        # Between two rounds of the repository host's upkeep, which says what is newest.
-        HostFile("/etc/skep/backup-standby.timer", _TIMER.format(what=what, when="*:03/5", more="")),
-    ]
-    return file_step("backup_standby", {}, files, units=("backup_standby",), needs=("backup_hive",))
-
-
-def _standby(stage: Stage) -> dict[str, list[str]]:
-    """Return the services of which hives keep the newest backup restored, each with these."""
-    found: dict[str, list[str]] = {}
-    for name in stage.volumes:
-        for service in saving_services(stage.site, name):
-            hives = found.setdefault(service, [])
-            hives += [short for short in stage.volumes[name].standby if short not in hives]
-    return {service: hives for service, hives in found.items() if hives and service in stage.services}
-
-
-def _script(stage: Stage, each: BackupScript) -> dict[str, Any]:
-    """Return a part of a service's data as the agent reads it."""
-    found: dict[str, Any] = {
-        name: value for name in each.__struct_fields__ if (value := getattr(each, name)) not in (None, [])
-    }
-    # It is for the one who writes site.toml, not for the hive.
-    found.pop("cleanup_days_before", None)
-    if each.volume:
-        found["volume"] = stage.docker_volume(each.volume)
-    return found
 
 
 def _as_file(secret: Secret) -> Secret:

@@ -48,6 +48,7 @@ UNITS: Mapping[str, Mapping[str, str]] = {
     "backup_data": {"apt": "skep-backup-data.service", "dnf": "skep-backup-data.service"},
     "backup_server": {"apt": "skep-backup-server.service", "dnf": "skep-backup-server.service"},
     "backup_keep": {"apt": "skep-backup-keep.timer", "dnf": "skep-backup-keep.timer"},
+    "backup_boot": {"apt": "skep-backup-boot.service", "dnf": "skep-backup-boot.service"},
     "backup_standby": {"apt": "skep-backup-standby.timer", "dnf": "skep-backup-standby.timer"},
     "logs_data": {"apt": "skep-logs-data.service", "dnf": "skep-logs-data.service"},
     "logs_collector": {"apt": "skep-logs-collector.service", "dnf": "skep-logs-collector.service"},

@@ -48,6 +48,7 @@ _DOCS = {
     "backup_site": "the site's own files, for backups",
     "backup_keep": "upkeep of the backups",
     "backup_hive": "backups of the services' data",
+    "backup_boot": "backups that a power cut ended",
     "backup_standby": "standbys of services' data",
     "node_metrics": "metrics of the host",
     "logs_data": "the kept logs on the engine's volume",

@@ -51,6 +51,11 @@ def released(note: Journal) -> Journal:
     return Journal(note.path.with_name("released.json"))
 
 
+def begun(root: Path = STATE) -> Journal:
+    """Return the note of the timer's backup that has begun and not ended: when, in seconds since 1970."""
+    return Journal(root / "begun.json")
+
+
 def swapped(service: str, root: Path = STATE) -> Journal:
     """Return the note of a service whose files are being changed for those of a generation."""
     return Journal(root / "swap" / f"{service}.json")

@@ -23,7 +23,7 @@ from agent.backup.notes import BEFORE_RESTORE, SEAL, add_note, data_tags
 from agent.backup.restic import Restic
 from agent.backup.restic_errors import patiently
 from agent.backup.restic_process import RepositoryUnreachableError
-from agent.errors import AgentError, reason_of
+from agent.errors import AgentError, reason_of, words_of
 from agent.host.engine_socket import EngineSocket
 from agent.output import Output
 
@@ -80,7 +80,7 @@ class HiveBackup:
                 generation = self._saved(service, kind, unreachable)
             except Exception as error:  # noqa: BLE001 - whatever it is, the services behind it are saved, and it is noted
                 unreachable = error if isinstance(error, RepositoryUnreachableError) else unreachable
-                why = reason_of(error) if isinstance(error, AgentError | OSError) else repr(error)
+                why = words_of(error)
                 failed[service.name] = why
                 self.output.say(f"{service.name}: {why}")
                 self._note(service.name, began, {}, why)
@@ -91,15 +91,14 @@ class HiveBackup:
                     generations.append(generation)
         return {"generations": generations, "failed": failed, "elsewhere": elsewhere}
 
-    def give_up(self, names: Sequence[str], why: str) -> None:
+    def give_up(self, why: str) -> None:
         """Note that no backup is made of the services that are this hive's.
 
         Args:
-            names: The services; none for all.
             why: The reason.
 
         """
-        for service in [self.config.service(name) for name in names] or self.config.services.values():
+        for service in self.config.services.values():
             try:
                 container = container_here(self.engine, service.name, self.config.hives)
                 is_mine = self._is_mine(service, container)

@@ -42,7 +42,15 @@ SITE: dict[str, Any] = {
         ],
     },
 }
-OF_BACKUPS = ["agent", "backup_data", "backup_server", "backup_keep", "backup_site", "backup_hive"]
+OF_BACKUPS = [
+    "agent",
+    "backup_data",
+    "backup_server",
+    "backup_keep",
+    "backup_site",
+    "backup_hive",
+    "backup_boot",
+]
 SOURCES = BackupSources(
     lambda _name: Secret("the key of the bucket"), lambda: b"the site's files", lambda: "one"
 )
@@ -77,8 +85,8 @@ def content(step: HostStep, path: str) -> str:
 def test_each_host_has_its_part(secrets: StageSecrets) -> None:
     """A hive saves, the repository host keeps; without [backup] no host has any of it, and no step has another key."""
     stage = stage_of()
-    assert list(of_host(stage, "hive0", secrets)) == ["agent", "backup_hive"]
-    assert list(of_host(stage, stage.repository.short, secrets)) == OF_BACKUPS[:-1]
+    assert list(of_host(stage, "hive0", secrets)) == ["agent", "backup_hive", "backup_boot"]
+    assert list(of_host(stage, stage.repository.short, secrets)) == OF_BACKUPS[:-2]
     site = parse_site(
         {key: value for key, value in SITE.items() if key not in {"backup", "services", "volumes"}}
     )
@@ -212,9 +220,9 @@ def test_a_hive_with_a_standby(secrets: StageSecrets) -> None:
     volumes = {"data": {"hosts": ["hive0"], "standby": ["hive1"]}}
     site = parse_site({**SITE, "volumes": volumes})
     stage = Stage(site, "private", site.stages["private"])
-    assert list(of_host(stage, "hive0", secrets)) == ["agent", "backup_hive"]
+    assert list(of_host(stage, "hive0", secrets)) == ["agent", "backup_hive", "backup_boot"]
     found = of_host(stage, "hive1", secrets)
-    assert list(found) == ["agent", "backup_hive", "backup_standby"]
+    assert list(found) == ["agent", "backup_hive", "backup_boot", "backup_standby"]
     config = json.loads(content(found["backup_hive"], "/etc/skep/backup.json"))
     assert config["standby"] == ["web"]
     assert "backup standby\n" in content(found["backup_standby"], "/etc/skep/backup-standby.unit")
@@ -223,3 +231,13 @@ def test_a_hive_with_a_standby(secrets: StageSecrets) -> None:
     )
     assert json.loads(content(keep, "/etc/skep/backup-repository.json"))["standby"] == {"web": ["hive1"]}
     assert step_key(keep)[1] != step_key(before)[1]
+
+
+def test_after_a_power_cut(secrets: StageSecrets) -> None:
+    """Each boot begins with what lets go what was held; it is tried until it can be done, and holds up no boot."""
+    unit = content(of_host(stage_of(), "hive0", secrets)["backup_boot"], "/etc/skep/backup-boot.unit")
+    assert "Type=exec\n" in unit
+    assert "Restart=on-failure\n" in unit
+    assert "WantedBy=multi-user.target\n" in unit
+    [command] = [line.split()[-2:] for line in unit.splitlines() if line.startswith("ExecStart=")]
+    assert command == ["backup", "boot"]

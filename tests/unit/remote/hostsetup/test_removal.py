@@ -81,6 +81,7 @@ def test_the_step_agent_leaves_no_marker_of_its_former_name() -> None:
 
 
 UNITS = {
+    "backup_boot": ["skep-backup-boot.service"],
     "backup_data": ["skep-backup-data.service"],
     "backup_hive": ["skep-backup.timer"],
     "backup_keep": ["skep-backup-keep.timer"],

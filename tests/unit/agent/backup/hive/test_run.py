@@ -1,20 +1,25 @@
 """The backup of a hive: what stays of one that fails, and of a night in which there was none."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from agent.backup import config, verbs
 from agent.backup.config import ServiceData
 from agent.backup.hive import journal, run
+from agent.backup.hive.nightly import begin_again
 from agent.backup.hive.release import release
 from agent.backup.hive.run import HiveBackup
-from agent.errors import AgentError
+from agent.errors import AgentError, words_of
 from agent.host.durable_files import alone
 from agent.output import Output
 from tests.doubles.hive import DB, FILES, Hive
+
+NOTHING: dict[str, Any] = {"generations": [], "failed": {}, "elsewhere": []}
 
 
 @pytest.fixture
@@ -100,6 +105,61 @@ def test_a_night_in_which_another_job_was_at_work(
     assert noted is not None
     assert "backup restore" in noted["error"]
     assert '"kind": "busy"' in capsys.readouterr().out
+
+
+@pytest.fixture
+def verbs_of(hive: Hive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hive:
+    """Give a hive whose verbs can be called."""
+    monkeypatch.setattr(journal, "LOCK", tmp_path / "lock")
+    monkeypatch.setattr(config, "hive_config", lambda: hive.config)
+    monkeypatch.setattr(verbs, "EngineSocket", lambda: hive.engine)
+    monkeypatch.setattr(verbs, "HiveBackup", lambda *_: backup(hive))
+    monkeypatch.setattr(verbs, "begin_again", lambda: begin_again(hive.state))
+    return hive
+
+
+@pytest.mark.parametrize("error", [AgentError("the swarm has no leader"), KeyError("Spec")])
+def test_a_night_that_can_not_begin(
+    verbs_of: Hive, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """What a job before left can't be put right: that is noted, and by no run that somebody asked for."""
+
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(verbs, "release", refuse)
+    for kind, noted in (("asked", None), ("scheduled", words_of(error))):
+        with suppress(KeyError):
+            assert verbs.main(["run", "--kind", kind]) == 1
+        assert (verbs_of.note("status/web.json") or {}).get("error") == noted
+    assert verbs_of.note("begun.json") is None
+
+
+def test_a_night_that_a_power_cut_ends(
+    verbs_of: Hive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It was noted before it began; the next boot lets go what was held, and has it begin again."""
+    monkeypatch.setattr(verbs, "release", lambda *_: None)
+    seen: list[object] = []
+
+    def saved(*_: object) -> dict[str, Any]:
+        seen.append(verbs_of.note("begun.json"))
+        return NOTHING
+
+    monkeypatch.setattr(HiveBackup, "run", saved)
+    assert verbs.main(["run"]) == 0
+    assert len(seen) == 1
+    assert isinstance(seen[0], int)
+    systemctl = tmp_path / "bin" / "systemctl"
+    systemctl.parent.mkdir()
+    systemctl.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/asked\n')
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{systemctl.parent}:/usr/bin:/bin")
+    assert verbs.main(["boot"]) == 0
+    assert not (tmp_path / "asked").exists()
+    journal.begun(verbs_of.state).write(1)
+    assert verbs.main(["boot"]) == 0
+    assert (tmp_path / "asked").read_text() == "start --no-block skep-backup.service\n"
 
 
 def test_the_seal_has_when_it_was_begun(hive: Hive, monkeypatch: pytest.MonkeyPatch) -> None:
