@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from model import site as types
 from model import templates
@@ -199,6 +200,7 @@ def _check_script(
         yield f"{path}.consistency: 'stop' is for replicated services; write 'pause'"
     if script.backup_file and source != "backup_command":
         yield f"{path}.backup_file: belongs to backup_command"
+    yield from _check_covers(path, script, service)
     for key in ("restore_command", "restore_file"):
         if getattr(script, key) and source != "backup_command":
             yield f"{path}.{key}: belongs to backup_command: files are put back as they are"
@@ -216,21 +218,43 @@ def _check_script(
             yield f"{path}.{key}: templates are not rendered here: have the container's own variables ($NAME)"
 
 
+def _check_covers(path: str, script: types.BackupScript, service: types.Service) -> Iterator[str]:
+    """Yield the mistakes in the volumes whose data a command is said to write."""
+    if script.covers is not None and not script.backup_command:
+        yield f"{path}.covers: belongs to backup_command: a volume's files, or a directory's volumes, are known"
+    for name in script.covers or ():
+        if name not in service.named_volumes:
+            known = ", ".join(service.named_volumes) or "none"
+            yield f"{path}.covers: {toml_text(name)} is no volume of the service (it has: {known})"
+
+
 def unsaved_volumes(site: types.Site, services: dict[str, types.Service]) -> list[str]:
     """Return the volumes of these services with data on the hosts' own disks that nothing saves, and nobody gave up."""
-    saved = {
-        script.volume for service in services.values() for script in service.backup_scripts if script.volume
-    }
-    # A command of a service speaks for all that the service has.
-    for service in services.values():
-        if any(not script.volume for script in service.backup_scripts):
-            saved |= {*service.named_volumes}
-    used = dict.fromkeys(name for service in services.values() for name in service.named_volumes)
-    return [
+    wanted = [
         name
-        for name in used
-        if name in site.volumes
-        and site.volumes[name].backup
-        and site.volumes[name].is_on_host
-        and name not in saved
+        for name in dict.fromkeys(name for service in services.values() for name in service.named_volumes)
+        if name in site.volumes and site.volumes[name].backup and site.volumes[name].is_on_host
     ]
+    saved = {name for service in services.values() for name in _named_by_parts(service)}
+    by_default = set()
+    for service in services.values():
+        left = [name for name in service.named_volumes if name in wanted and name not in saved]
+        if len(left) == 1 and any(
+            part.backup_command and part.covers is None for part in service.backup_scripts
+        ):
+            by_default |= {*left}
+    return [name for name in wanted if name not in saved | by_default]
+
+
+def _named_by_parts(service: types.Service) -> set[str]:
+    """Return the volumes whose data parts of a service say that they have: by name, or within a directory."""
+    parts = service.backup_scripts
+    directories = [part.directory for part in parts if part.directory]
+    within = {
+        mount.source
+        for mount in service.volumes
+        if mount.type == "volume"
+        and any(PurePosixPath(mount.target).is_relative_to(each) for each in directories)
+    }
+    named = {part.volume for part in parts} | within
+    return {name for name in named if name} | {name for part in parts for name in part.covers or ()}

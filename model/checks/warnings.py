@@ -49,6 +49,12 @@ def _unsaved(stage: Stage) -> Iterator[str]:
     """Yield a line with the volumes that no backup has."""
     if names := unsaved_volumes(stage.site, stage.services):
         scripts = "backup_scripts in their services"
+        if any(
+            part.backup_command and {*names} & {*service.named_volumes}
+            for service in stage.services.values()
+            for part in service.backup_scripts
+        ):
+            scripts += " (covers of a backup_command names the volumes whose data it has)"
         missing = scripts if stage.site.backup is not None else f"[backup], and {scripts}"
         yield (
             f"no backup of volumes: {', '.join(names)}: write {missing}, or backup = false in "

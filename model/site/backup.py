@@ -99,6 +99,16 @@ class BackupScriptBase(Frozen, frozen=True):
         ]
         | None
     ) = None
+    covers: (
+        Annotated[
+            list[str],
+            Meta(
+                description="The service's volumes whose data `backup_command` writes, so that they are not said to be "
+                "without a backup. By default the one that is left, where all others are named by a part or need none."
+            ),
+        ]
+        | None
+    ) = None
     restore_command: (
         Annotated[
             str,

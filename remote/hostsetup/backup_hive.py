@@ -152,8 +152,9 @@ def _script(stage: Stage, each: BackupScript) -> dict[str, Any]:
     found: dict[str, Any] = {
         name: value for name in each.__struct_fields__ if (value := getattr(each, name)) not in (None, [])
     }
-    # It is for the one who writes site.toml, not for the hive.
-    found.pop("cleanup_days_before", None)
+    # They are for the one who writes site.toml, not for the hive.
+    for name in ("cleanup_days_before", "covers"):
+        found.pop(name, None)
     if each.volume:
         found["volume"] = stage.docker_volume(each.volume)
     return found

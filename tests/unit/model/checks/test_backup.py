@@ -189,6 +189,48 @@ def test_a_volume_that_nothing_saves_is_named(site_dir: Path) -> None:
     assert told(site_dir, meant) == []
 
 
+TWO = (
+    GOOD.replace("backup = false\n", "")
+    .replace("[volumes.data]\n", '[volumes.more]\nhosts = ["hive0"]\n\n[volumes.data]\n')
+    .replace('target = "/data" }', 'target = "/data" }, { source = "more", target = "/srv/more" }')
+)
+"""The good site, whose service has two volumes that need a backup."""
+
+
+@pytest.mark.parametrize(
+    ("parts", "unsaved"),
+    [
+        ('{ backup_command = "dump" }', ["data", "more"]),
+        ('{ backup_command = "dump", covers = ["more"] }', ["data"]),
+        ('{ backup_command = "dump", covers = ["data", "more"] }', []),
+        ('{ backup_command = "dump", covers = [] }, { name = "files", volume = "data" }', ["more"]),
+        ('{ backup_command = "dump" }, { name = "files", volume = "data" }', []),
+        ('{ directory = "/srv" }', ["data"]),
+        ('{ directory = "/srv/more" }', ["data"]),
+        ('{ directory = "/srv/more/part" }', ["data", "more"]),
+        ('{ directory = "/srv/mo" }', ["data", "more"]),
+        ('{ directory = "/etc" }, { name = "dump", backup_command = "dump" }', ["data", "more"]),
+        ('{ directory = "/srv" }, { name = "dump", backup_command = "dump" }', []),
+    ],
+)
+def test_what_a_part_saves(site_dir: Path, parts: str, unsaved: list[str]) -> None:
+    """What it names, what is within its directory; a command by default the one that is left."""
+    found = told(site_dir, f"{TWO}backup_scripts = [{parts}]\n")
+    named = [line.split(": ")[1].split(", ") for line in found if line.startswith("no backup of volumes: ")]
+    assert sorted(each for names in named for each in names) == unsaved
+    assert all(("covers of a backup_command names" in line) == ("command" in parts) for line in found)
+
+
+def test_covers_names_volumes_of_a_command(site_dir: Path) -> None:
+    """Volumes of the service, and of no other kind of part."""
+    parts = '{ backup_command = "dump", covers = ["no"] }, { name = "f", volume = "data", covers = ["data"] }'
+    path = "services.web.backup_scripts"
+    assert problems(site_dir, f"{GOOD}backup_scripts = [{parts}]\n") == [
+        f"{path}[0].covers: 'no' is no volume of the service (it has: data)",
+        f"{path}[1].covers: belongs to backup_command: a volume's files, or a directory's volumes, are known",
+    ]
+
+
 def test_days_of_hive_builders_are_compared_with_keep(site_dir: Path) -> None:
     """`keep` decides, and who wrote more days is told."""
     script = 'backup_scripts = [{ volume = "data", cleanup_days_before = DAYS }]\n'

@@ -2,10 +2,12 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.backup.config import hive_config
 from model.secrets.backup_passwords import backup_password, repository_password, server_password
 from model.secrets.secret import Secret
 from model.secrets.stage_secrets import StageSecrets, generate
@@ -157,6 +159,28 @@ def test_what_makes_which_step_stale(secrets: StageSecrets) -> None:
     assert changed(copies=[]) == ["backup_keep"]
     assert changed(replace(SOURCES, secret=lambda _name: Secret("another key"))) == ["backup_keep"]
     assert changed(replace(SOURCES, directory=lambda: "two")) == ["backup_site"]
+
+
+def test_the_agent_reads_what_is_written(secrets: StageSecrets, tmp_path: Path) -> None:
+    """Each key of a command's that is for the hive, and none that is for the one who writes site.toml."""
+    script = {
+        "backup_command": "dump",
+        "batch_scripts": ["sync"],
+        "backup_file": "/tmp/dump",
+        "restore_command": "load",
+        "restore_file": "/tmp/load",
+        "verify_command": "true",
+        "covers": ["data"],
+        "cleanup_days_before": 3,
+    }
+    web = {**SITE["services"]["web"], "backup_scripts": [script]}
+    site = parse_site({**SITE, "services": {"web": web}})
+    step = of_host(Stage(site, "private", site.stages["private"]), "hive0", secrets)["backup_hive"]
+    path = tmp_path / "backup.json"
+    path.write_text(content(step, "/etc/skep/backup.json"))
+    [part] = hive_config(path).service("web").scripts
+    assert (part.name, part.backup_command, part.batch_scripts) == ("backup", "dump", ("sync",))
+    assert (part.backup_file, part.restore_file) == ("/tmp/dump", "/tmp/load")
 
 
 def test_files_for_a_place_off_the_site(secrets: StageSecrets) -> None:
