@@ -59,6 +59,7 @@ class HiveEngine(EngineSocket):
                 "Mounts": [],
                 "Image": "web",
             },
+            "/configs": [],
             "/containers/create": {"Id": "scratch"},
         }
         if path.startswith("/volumes/"):

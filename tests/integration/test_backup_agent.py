@@ -55,7 +55,7 @@ def ask(self, method, path, **options):
             for each in listed
         ]
     if path == "/configs":
-        assert "skep.name=web" in options["filters"]["label"]
+        assert "skep.generation" in options["filters"]["label"]
         config = {"Labels": {"skep.name": "web", "skep.generation": "2"}, "Data": "eyJOYW1lIjogIndlYiJ9"}
         return [{"CreatedAt": "2026-11-30T01:00:00Z", "Spec": config}]
     if path.startswith("/services/"):
@@ -310,10 +310,14 @@ def test_the_services_revisions_are_in_it(hive: Hive) -> None:
     hive.configure(web=[FILES | {"volume": hive.volume}])
     [made] = hive.well("run")["generations"]
     assert made["revision"] == {"number": 2, "pinned": 2}
-    words = ["restic", "dump", made["id"], "/generation.json"]
-    done = subprocess.run(words, env=hive.env, check=True, capture_output=True, text=True)
-    [kept] = json.loads(done.stdout)["revision"]["kept"]
+    found = {}
+    for name in ("generation", "services"):
+        words = ["restic", "dump", made["id"], f"/{name}.json"]
+        done = subprocess.run(words, env=hive.env, check=True, capture_output=True, text=True)
+        found[name] = json.loads(done.stdout)
+    [kept] = found["generation"]["revision"]["kept"]
     assert (kept["number"], kept["spec"]) == (2, {"Name": "web"})
+    assert found["services"] == {"web": [kept]}
 
 
 def test_a_dump_goes_there_and_back(hive: Hive) -> None:

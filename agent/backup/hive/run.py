@@ -11,8 +11,8 @@ from agent.backup.config import HiveConfig, Script, ServiceData
 from agent.backup.hive import journal
 from agent.backup.hive.dumps import dump
 from agent.backup.hive.held import held
-from agent.backup.hive.service_revisions import revisions_of
-from agent.backup.hive.staging import clear_dumps, staged
+from agent.backup.hive.service_revisions import all_revisions, revisions_of
+from agent.backup.hive.staging import GENERATION_FILE, SERVICES_FILE, clear_dumps, staged
 from agent.backup.hive.suspended import check_not_suspended
 from agent.backup.hive.task_container import (
     container_here,
@@ -248,8 +248,9 @@ class HiveBackup:
             key=_STRICTEST.index,
             default="none",
         )
+        files = {GENERATION_FILE: content, SERVICES_FILE: all_revisions(self.engine)}
         with (
-            staged(self.engine, self.config, service, content, self.staging / service.name) as staging,
+            staged(self.engine, self.config, service, files, self.staging / service.name) as staging,
             held(self.engine, service.name, container, consistency),
         ):
             return self.restic.backup(

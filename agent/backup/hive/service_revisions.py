@@ -1,5 +1,7 @@
-"""A service's revisions as the swarm has them: a generation has them, so that people know what made it, and from what.
+"""Services' revisions as the swarm has them: a generation has them, so that people know what made it, and from what.
 
+Those of its own service, and beside them those of all services, also of such that have no data: with the last hive they
+would be lost.
 A revision is a specification that the service ran well with, without secrets, in a Docker config. Nothing brings them
 back by itself: their images were in the site's registry, and their secrets and networks are known by ids of that swarm.
 """
@@ -41,11 +43,32 @@ def revisions_of(engine: EngineSocket, service: str) -> dict[str, Any]:
     }
 
 
+def all_revisions(engine: EngineSocket) -> dict[str, list[dict[str, Any]]] | None:
+    """Return all that the swarm keeps of its services' revisions, by service; None where they can't be had.
+
+    Args:
+        engine: A manager's engine.
+
+    Returns:
+        Service to its revisions, each as in `kept` of `revisions_of`.
+
+    """
+    listed = _listed(engine, [REVISION_LABEL])
+    if listed is None:
+        return None
+    names = sorted({each["labels"].get(NAME_LABEL, "") for each in listed} - {""})
+    return {name: [each for each in listed if each["labels"].get(NAME_LABEL) == name] for name in names}
+
+
 def _kept(engine: EngineSocket, service: str) -> list[dict[str, Any]] | None:
     """Return a service's revisions, the oldest first; None if the swarm does not list them."""
-    filters = {"label": [f"{NAME_LABEL}={service}", REVISION_LABEL]}
+    return _listed(engine, [f"{NAME_LABEL}={service}", REVISION_LABEL])
+
+
+def _listed(engine: EngineSocket, labels: list[str]) -> list[dict[str, Any]] | None:
+    """Return the revisions with labels, the oldest first; None if the swarm does not list them."""
     try:
-        configs = engine.ask("GET", "/configs", filters=filters)
+        configs = engine.ask("GET", "/configs", filters={"label": labels})
     except AgentError:
         return None
     kept = [

@@ -1,4 +1,4 @@
-"""What a generation is to have, put together in a directory: volumes' files, dumps, and what it says of itself."""
+"""What a generation is to have, put together in a directory: volumes' files, dumps, what is said of it."""
 
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,8 @@ from agent.errors import AgentError
 from agent.host.durable_files import write_json
 from agent.host.engine_socket import EngineSocket
 
-GENERATION_FILE = "generation.json"
+GENERATION_FILE, SERVICES_FILE = "generation.json", "services.json"
+"""In a generation: what it says of itself; the revisions of all services. The second is equal from night to night."""
 
 
 @contextmanager
@@ -20,7 +21,7 @@ def staged(
     engine: EngineSocket,
     config: HiveConfig,
     service: ServiceData,
-    content: Mapping[str, Any],
+    files: Mapping[str, Any],
     staging: Path,
 ) -> Iterator[Path]:
     """Have a directory in which each part of a service's data has its name; bound there, not copied.
@@ -29,7 +30,7 @@ def staged(
         engine: The engine.
         config: The hive's configuration.
         service: The service, whose dumps are in the spool.
-        content: What a generation says of itself.
+        files: Name to content of what is written as JSON beside them.
         staging: The directory.
 
     Raises:
@@ -50,7 +51,8 @@ def staged(
                 source = str(config.spool / service.name / script.entry)
                 entry.touch()
             _bind(source, entry)
-        write_json(staging / GENERATION_FILE, content)
+        for name, content in files.items():
+            write_json(staging / name, content)
         yield staging
     finally:
         unbind(staging)

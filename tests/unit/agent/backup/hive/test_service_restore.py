@@ -84,6 +84,22 @@ def test_in_which_order(hive: Hive, monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+def test_what_a_generation_has_beside_its_parts(hive: Hive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it says of itself, and the revisions of all services, also of those without data."""
+    written: list[dict[str, Any]] = []
+    monkeypatch.setattr(run, "all_revisions", lambda _: {"cron": []})
+
+    def staged(*words: Any) -> Any:
+        written.append(words[3])
+        return nullcontext(hive.state)
+
+    monkeypatch.setattr(run, "staged", staged)
+    backup(hive).run(["web"], "asked")
+    [files] = written
+    assert files["services.json"] == {"cron": []}
+    assert files["generation.json"]["service"] == "web"
+
+
 def test_what_can_not_be_saved(hive: Hive) -> None:
     """Nothing is changed and nothing is pending, the service goes on; told so, it goes back all the same."""
     hive.repository.refused["backup"] = "restic: no space left on device"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agent.backup.hive import service_revisions
-from agent.backup.hive.service_revisions import revisions_of
+from agent.backup.hive.service_revisions import all_revisions, revisions_of
 from agent.errors import AgentError
 from agent.host.engine_socket import EngineSocket
 from model import labels
@@ -70,6 +70,24 @@ def test_all_that_are_kept() -> None:
     }
 
 
+def test_those_of_all_services() -> None:
+    """By service, also of such as have no data; in an order that is the same each night."""
+
+    class All(Engine):
+        def ask(self, method: str, path: str, **options: Any) -> Any:
+            assert (method, path, options["filters"]) == ("GET", "/configs", {"label": ["skep.generation"]})
+            foreign = {"CreatedAt": "2026", "Spec": {"Labels": {"skep.generation": "1"}, "Data": "e30="}}
+            found = [self._config(2), self._config(1), self._config(3), foreign]
+            found[0]["Spec"]["Labels"]["skep.name"] = "cron"
+            return found
+
+    found = all_revisions(All(None))
+    assert found is not None
+    assert list(found) == ["cron", "web"]
+    assert [each["number"] for each in found["web"]] == [1, 3]
+    assert found["cron"][0]["spec"] == {"Name": "web", "n": 2}
+
+
 def test_they_can_not_be_listed() -> None:
     """No revisions cost no generation: what runs is known all the same."""
 
@@ -80,6 +98,7 @@ def test_they_can_not_be_listed() -> None:
                 raise AgentError(msg)
             return super().ask(method, path, **options)
 
+    assert all_revisions(Silent({})) is None
     assert revisions_of(Silent({"skep.generation": "12"}), "web") == {
         "number": 12,
         "pinned": None,
