@@ -91,6 +91,15 @@ class Restic:
         """
         self._finished(["cat", "config", "--no-lock"])
 
+    def wait_until_free(self) -> None:
+        """Wait until no other process works on the repository alone, as when it is pruned.
+
+        Raises:
+            AgentError: It does not end in half an hour, or the repository can't be had.
+
+        """
+        self._patient(["cat", "config"])
+
     def init(self, like: "Restic | None" = None) -> None:
         """Make the repository.
 

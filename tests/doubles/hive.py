@@ -120,6 +120,10 @@ class HiveRepository(Restic):
     def check_opens(self) -> None:
         """It does."""
 
+    def wait_until_free(self) -> None:
+        """It is."""
+        self._begin("wait")
+
     def identity(self, snapshot: str) -> str:
         """Return the whole id: of the one generation, or another that has the same."""
         return snapshot.ljust(64, "0")

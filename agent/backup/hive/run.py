@@ -184,13 +184,18 @@ class HiveBackup:
             return self._sealed(content, summary, time.monotonic() - began)
 
         try:
+            if while_stopped is None:
+                content = self._dumped(service, container, kind, spool)
+                # A repository that is pruned is waited for without the service being held.
+                return sealed(content, patiently(lambda: self._store(service, container, content)))
+            self.restic.wait_until_free()
             content = self._dumped(service, container, kind, spool)
-            if while_stopped is not None:
-                # A repository that is pruned is waited for with the service running, here and below.
-                return patiently(
-                    lambda: while_stopped(lambda: sealed(content, self._store(service, None, content)))
-                )
-            return sealed(content, patiently(lambda: self._store(service, container, content)))
+
+            def saved() -> Generation:
+                self.restic.wait_until_free()
+                return while_stopped(lambda: sealed(content, self._store(service, None, content)))
+
+            return patiently(saved)
         finally:
             clear_dumps(spool)
 

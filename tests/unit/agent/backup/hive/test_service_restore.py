@@ -118,6 +118,14 @@ def test_what_can_not_be_saved(hive: Hive) -> None:
     assert (hive.files, hive.engine.replicas) == (["new"], 1)
 
 
+def test_a_repository_that_is_pruned(hive: Hive) -> None:
+    """It is waited for as the service runs: before its dumps are made, and before it is stopped."""
+    hive.repository.refused["wait"] = "restic: repository is already locked"
+    with pytest.raises(AgentError, match="can't be saved: restic: repository is already locked"):
+        restored(hive)
+    assert (hive.engine.ran, hive.engine.scaled) == ([], [])
+
+
 def test_started_while_its_files_are_saved(hive: Hive, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read may not fit together: nothing is changed."""
     store = HiveBackup._store
