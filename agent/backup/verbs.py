@@ -136,9 +136,10 @@ def _run(words: Words, output: Output) -> Any:
 def _boot(words: Words, output: Output) -> Any:
     """Put right what this host was at when it went down."""
     del words
+    config, engine = configuration.hive_config(), EngineSocket()
     with alone(journal.LOCK, "boot", NIGHT):
-        release(EngineSocket(), output, configuration.hive_config().spool)
-        return {"again": begin_again()}
+        release(engine, output, config.spool)
+    return {"again": begin_again(engine, config.services)}
 
 
 def _release(words: Words, output: Output) -> Any:

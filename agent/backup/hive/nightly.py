@@ -2,14 +2,18 @@
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from agent.backup.hive.journal import STATE, begun
+from agent.backup.hive.task_container import runs_somewhere
 from agent.errors import AgentError
+from agent.host.engine_socket import EngineSocket
 
 _UNIT = "skep-backup.service"
+_START_PATIENCE, _PAUSE = 600.0, 2.0
+"""Seconds for which services' tasks are waited for after a boot, and between two looks."""
 
 
 @contextmanager
@@ -28,10 +32,14 @@ def noted_night(state: Path = STATE) -> Iterator[None]:
         note.clear()
 
 
-def begin_again(state: Path = STATE) -> bool:
+def begin_again(engine: EngineSocket, services: Collection[str], state: Path = STATE) -> bool:
     """Have the timer's backup begin again if it was noted and has not ended; return whether it was so.
 
+    As this host has just started, the services' tasks are waited for, which dumps need.
+
     Args:
+        engine: This host's engine.
+        services: The services with backups.
         state: The directory for what outlives a job.
 
     Raises:
@@ -40,8 +48,19 @@ def begin_again(state: Path = STATE) -> bool:
     """
     if begun(state).read() is None:
         return False
+    ends = time.monotonic() + _START_PATIENCE
+    while not all(_runs(engine, name) for name in services) and time.monotonic() < ends:
+        time.sleep(_PAUSE)
     words = ["systemctl", "start", "--no-block", _UNIT]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise AgentError(f"{' '.join(words)}: {done.stderr.strip()}")
     return True
+
+
+def _runs(engine: EngineSocket, service: str) -> bool:
+    """Return whether a service has a running task, as far as the swarm can tell by now."""
+    try:
+        return runs_somewhere(engine, service)
+    except AgentError:
+        return False

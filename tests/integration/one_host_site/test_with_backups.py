@@ -275,6 +275,26 @@ def test_killed_in_the_middle(store: OneHost) -> None:
     assert store.run(timeout=RUN).did_nothing
 
 
+def test_after_a_power_cut(store: OneHost) -> None:
+    """At the next boot a service that was stopped for its backup goes on, and the backup of that night begins again."""
+    write_rows(store, "first")
+    before = ids(store)
+    store.on_host(
+        "docker service scale --detach store=0 >/dev/null\ncd /var/lib/skep/backup\n"
+        """echo '{"by": 1, "stopped": "store", "replicas": 1}' >held.json\necho 1 >begun.json\n"""
+        "systemctl restart skep-backup-boot.service"
+    )
+    rig.wait_until(lambda: len(ids(store)) > len(before), "the night's backup")
+    assert listed(store)[-1]["kind"] == "scheduled"
+    assert rows(store) == ["first"] * 2
+    rig.wait_until(
+        lambda: "begun.json" not in store.on_host("ls /var/lib/skep/backup"), "the end of the night's backup"
+    )
+    assert "held.json" not in store.on_host("ls /var/lib/skep/backup")
+    assert store.on_host("systemctl is-active skep-backup-boot").strip() == "active"
+    assert store.run(timeout=RUN).did_nothing
+
+
 def test_a_hive_can_only_add(store: OneHost) -> None:
     """Its credentials forget nothing, and open no other path; without them nobody is let in; others can't reach it."""
     made(store)

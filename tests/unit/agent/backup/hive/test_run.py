@@ -114,7 +114,7 @@ def verbs_of(hive: Hive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hiv
     monkeypatch.setattr(config, "hive_config", lambda: hive.config)
     monkeypatch.setattr(verbs, "EngineSocket", lambda: hive.engine)
     monkeypatch.setattr(verbs, "HiveBackup", lambda *_: backup(hive))
-    monkeypatch.setattr(verbs, "begin_again", lambda: begin_again(hive.state))
+    monkeypatch.setattr(verbs, "begin_again", lambda engine, names: begin_again(engine, names, hive.state))
     return hive
 
 
@@ -158,7 +158,16 @@ def test_a_night_that_a_power_cut_ends(
     assert verbs.main(["boot"]) == 0
     assert not (tmp_path / "asked").exists()
     journal.begun(verbs_of.state).write(1)
+    verbs_of.engine.replicas = 0
+    waited: list[float] = []
+
+    def start(seconds: float) -> None:
+        waited.append(seconds)
+        verbs_of.engine.replicas = 1
+
+    monkeypatch.setattr("agent.backup.hive.nightly.time.sleep", start)
     assert verbs.main(["boot"]) == 0
+    assert len(waited) == 1, "a service's task is waited for, which its dumps need"
     assert (tmp_path / "asked").read_text() == "start --no-block skep-backup.service\n"
 
 
