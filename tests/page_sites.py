@@ -295,6 +295,20 @@ LARGE = MadeUp(
     {f"data-{n:02}": (n + 1) % 5 for n in range(0, 50, 5)},
     tuple(f"net-{n}" for n in range(4)),
 )
+MANY_NETWORKS = MadeUp(
+    3,
+    tuple(
+        Wanted(
+            f"service-{n:02}",
+            {1: n % 3},
+            (f"net-{n:02}", f"net-{(n + 7) % 50:02}"),
+            ("data",) if n % 10 == 0 else (),
+        )
+        for n in range(50)
+    ),
+    {"data": 0},
+    tuple(f"net-{n:02}" for n in range(50)),
+)
 HOSTILE = '<script>document.title = "taken"</script><img src=x onerror="document.title=1">"\'&\x1b[31m\u202e'
 """What a service may write into its log, or an alarm may say."""
 

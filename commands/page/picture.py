@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from commands.operate.status_lines import size_words
 from commands.page.markup import Markup, el
+from commands.page.network_lines import NetworkLine, network_lines
 from tasks.page.page_data import PageData
 from tasks.page.site_parts import PageHost, PageTask, PageVolume
 
@@ -35,6 +36,7 @@ class Form:
         volume: The width of a volume.
         edges: The room between chips and volumes.
         bus: The room for each network's line.
+        lines: How many such lines are drawn, so that they take a third of the width at most.
 
     """
 
@@ -44,10 +46,11 @@ class Form:
     volume: float
     edges: float
     bus: float
+    lines: int
 
 
-WIDE = Form("wide", 1080, 168, 150, 56, 18)
-NARROW = Form("narrow", 360, 120, 96, 34, 10)
+WIDE = Form("wide", 1080, 168, 150, 56, 18, 14)
+NARROW = Form("narrow", 360, 120, 96, 34, 10, 8)
 
 
 @dataclass(frozen=True)
@@ -72,10 +75,11 @@ class _Box:
 
 def picture(page: PageData, form: Form) -> Markup:
     """Return the picture of a site in one of its forms."""
-    left = 12 + len(page.networks) * form.bus
+    lines = network_lines(page.networks, page.services, form.lines)
+    left = 12 + len(lines) * form.bus
     width = form.width - left - 2
     boxes = [_laid_out(page, host, form, width) for host in _hosts(page)]
-    top = len(page.networks) * _ROW + 16.0
+    top = len(lines) * _ROW + 16.0
     corners: list[float] = []
     below = top
     for box in boxes:
@@ -87,7 +91,7 @@ def picture(page: PageData, form: Form) -> Markup:
         "svg",
         el("title", f"The site {page.site} as a picture", id=f"{ids}-title"),
         el("desc", _description(page), id=f"{ids}-desc"),
-        *_networks(page, form, boxes, corners, left),
+        *_drawn_lines(lines, form, boxes, corners, left),
         *(_host(page, form, box, left, y, width) for box, y in zip(boxes, corners, strict=True)),
         xmlns="http://www.w3.org/2000/svg",
         class_=f"picture {form.name}",
@@ -269,33 +273,29 @@ def _edge(
 # -- networks ----------------------------------------------------------------------------------------------------------
 
 
-def _networks(
-    page: PageData, form: Form, boxes: Sequence[_Box], corners: Sequence[float], left: float
+def _drawn_lines(
+    lines: Sequence[NetworkLine], form: Form, boxes: Sequence[_Box], corners: Sequence[float], left: float
 ) -> Iterator[Markup]:
-    """Yield each network: its name, a line down, and a branch to each host with tasks in it."""
-    for n, network in enumerate(page.networks):
-        members = {each.name for each in page.services if network.name in each.networks}
+    """Yield each line: its name, a line down, and a branch to each host with tasks in it."""
+    for n, line in enumerate(lines):
         x, y = 8 + n * form.bus, 14 + n * _ROW
         branches = [
-            corner + 14 + n * min(8.0, (box.height - 28) / len(page.networks))
+            corner + 14 + n * min(8.0, (box.height - 28) / len(lines))
             for box, corner in zip(boxes, corners, strict=True)
-            if members & box.chips.keys()
+            if line.members & box.chips.keys()
         ]
         ends = max(branches, default=y)
-        subnets = f" {', '.join(network.subnets)}" if network.subnets else ""
         room = form.width - left - 12
         yield el(
             "g",
-            el("title", f"network {network.name}: {', '.join(sorted(members)) or 'no service'}"),
+            el("title", line.tooltip),
             el("path", d=f"M{left + 4:g} {y:g}H{x:g}V{ends:g}"),
             *(el("path", d=f"M{x:g} {branch:g}H{left:g}") for branch in branches),
             el("circle", cx=x, cy=y, r=3),
             *(el("circle", cx=x, cy=branch, r=3) for branch in branches),
-            el(
-                "text", _fitted(f"network {network.name}{subnets}", room), class_="small", x=left + 9, y=y + 4
-            ),
-            class_=f"network {'bad' if network.problems else 'well'}",
-            data_services=" ".join(sorted(members)),
+            el("text", _fitted(line.name, room), class_="small", x=left + 9, y=y + 4),
+            class_=f"network {'well' if line.is_well else 'bad'}{' bundle' if line.is_bundle else ''}",
+            data_services=" ".join(sorted(line.members)),
         )
 
 

@@ -132,9 +132,9 @@ def logs_section(page: PageData) -> Markup | None:
     return section(
         "logs",
         "Log lines around what is wrong",
-        f"Of an alarm the last {LINES} lines from five minutes before it began to one minute after; of what is wrong "
-        f"without one the last {LINES}. At most {MOST_LOGS} logs are read, those of the newest alarms first. "
-        "Times are UTC.",
+        f"For each alarm the last {LINES} lines of its service or host, from five minutes before it began to one "
+        f"minute after; for a problem without an alarm the last {LINES}. At most {MOST_LOGS} logs are read, those of "
+        "the newest alarms first. Times are UTC.",
         note,
         *(_log(each, anchors(page).logs[each.about]) for each in page.logs or ()),
     )

@@ -21,7 +21,7 @@ from commands.page.running_sections import services_section, verdict, wrong_sect
 from commands.page.signal_sections import alarms_section, logs_section, metrics_section
 from tasks.page.page_data import PageAlarm, PageData, PageResource, PageRun, PageSource, Unread
 from tasks.page.site_page import page_phases
-from tests.page_sites import DEAD_HOST, EMPTY, HOSTILE, LARGE, PHASES, WELL, MadeUp, whole
+from tests.page_sites import DEAD_HOST, EMPTY, HOSTILE, LARGE, MANY_NETWORKS, PHASES, WELL, MadeUp, whole
 
 VOID = {"meta", "link", "br"}
 
@@ -181,7 +181,7 @@ def test_a_picture_says_in_words_what_it_shows(page: PageData) -> None:
 
 
 @pytest.mark.parametrize("form", [WIDE, NARROW], ids=["wide", "narrow"])
-@pytest.mark.parametrize("site", [DEAD_HOST, LARGE], ids=["dead host", "large"])
+@pytest.mark.parametrize("site", [DEAD_HOST, LARGE, MANY_NETWORKS], ids=["dead host", "large", "networks"])
 def test_nothing_in_a_picture_lies_on_something_else(site: MadeUp, form: Form, tmp_path: Path) -> None:
     """Chips and volumes of a host have places of their own, within their host, and hosts one below the other."""
     text = str(picture(site.page(tmp_path), form))
@@ -198,6 +198,7 @@ def test_nothing_in_a_picture_lies_on_something_else(site: MadeUp, form: Form, t
         )
         assert top >= bottom
         assert left + box_width <= width
+        assert left <= width / 3
         bottom = top + height
         chips = [
             (float(x), float(y), float(wide), 42.0)
@@ -208,6 +209,7 @@ def test_nothing_in_a_picture_lies_on_something_else(site: MadeUp, form: Form, t
             )
         ]
         assert chips
+        assert min(wide for _, _, wide, _ in chips) >= 90
         for one, other in combinations(chips, 2):
             assert (
                 one[0] + one[2] <= other[0]
@@ -216,6 +218,33 @@ def test_nothing_in_a_picture_lies_on_something_else(site: MadeUp, form: Form, t
                 or other[1] + other[3] <= one[1]
             )
         assert all(y + tall < height and x + wide < box_width for x, y, wide, tall in chips)
+
+
+def test_networks_without_room_share_a_line(tmp_path: Path) -> None:
+    """The line says how many and which they are, is wrong if one of them is, and belongs to all their services."""
+    page = MANY_NETWORKS.page(tmp_path)
+
+    def bundle(number: int, *problems: str) -> tuple[int, re.Match[str] | None]:
+        last = replace(page.networks[number - 1], problems=problems)
+        text = str(picture(replace(page, networks=(*page.networks[: number - 1], last)), NARROW))
+        found = re.search(
+            r'<g class="network (well|bad) bundle" data-services="([^"]*)">'
+            r"<title>([^<]*)</title>.*?<text[^>]*>([^<]*)<",
+            text,
+        )
+        return text.count('<g class="network '), found
+
+    assert bundle(8) == (8, None)
+    count, found = bundle(50, "is gone")
+    assert count == 8
+    assert found is not None
+    assert found[1] == "bad"
+    assert "service-49" in found[2].split()
+    assert "network net-49: service-42, service-49" in found[3]
+    assert found[4].startswith("43 more networks: net-07, net-")
+    _, well = bundle(50)
+    assert well is not None
+    assert well[1] == "well"
 
 
 @pytest.mark.parametrize("form", [WIDE_GRAPH, NARROW_GRAPH], ids=["wide", "narrow"])

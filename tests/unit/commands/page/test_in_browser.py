@@ -14,10 +14,17 @@ from commands.page.document import single_file
 from commands.page.page_server import PageServer, Readings
 from tasks.page.page_data import PageData
 from tests.chromium import Chromium, program
-from tests.page_sites import DEAD_HOST, DEPLOYING, EMPTY, LARGE, PHASES, WELL, whole
+from tests.page_sites import DEAD_HOST, DEPLOYING, EMPTY, LARGE, MANY_NETWORKS, PHASES, WELL, whole
 from tests.rig import wait_until
 
-SITES = {"well": WELL, "dead-host": DEAD_HOST, "deploying": DEPLOYING, "empty": EMPTY, "large": LARGE}
+SITES = {
+    "well": WELL,
+    "dead-host": DEAD_HOST,
+    "deploying": DEPLOYING,
+    "empty": EMPTY,
+    "large": LARGE,
+    "networks": MANY_NETWORKS,
+}
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(program() is None, reason="no Chromium here; ./setup tox installs it on Debian"),
