@@ -1,6 +1,8 @@
 """A one-off task: its specification, and that it goes."""
 
 import re
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +127,46 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Api:
     monkeypatch.setattr(one_off, "_remove_ended", lambda *_: None)
     monkeypatch.setattr(one_off, "_container", lambda *_: "its container")
     return Api()
+
+
+_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+class Left:
+    """An engine that lists tasks of earlier commands, each with its state and the seconds since it came into it."""
+
+    def __init__(self, **tasks: tuple[str, float]) -> None:
+        self.api = self
+        self.there = {
+            name: {
+                "State": state,
+                "Timestamp": datetime.fromtimestamp(time.time() - ago, UTC).strftime(_TIME),
+            }
+            for name, (state, ago) in tasks.items()
+        }
+
+    def services(self, **_: object) -> list[Json]:
+        """List their services."""
+        return [{"ID": name} for name in self.there]
+
+    def tasks(self, filters: Json) -> list[Json]:
+        """List the tasks of one."""
+        return [{"Status": self.there[filters["service"]]}]
+
+    def remove_service(self, name: str) -> None:
+        """Remove one."""
+        del self.there[name]
+
+
+def test_what_killed_commands_have_left(tmp_path: Path) -> None:
+    """What ended ten minutes ago goes with the next command; another process may still read what ended just now."""
+    left: Any = Left(
+        old=("complete", 601), failed=("failed", 3600), new=("complete", 590), runs=("running", 3600)
+    )
+
+    one_off._remove_ended(rig.new(tmp_path).run(), left)
+
+    assert [*left.there] == ["new", "runs"]
 
 
 def task(directory: Path, api: Api, said: list[str]) -> Any:
