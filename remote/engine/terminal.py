@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 import stat
-import sys
 import termios
 import tty
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ CHUNK = 1 << 16
 
 def is_terminal() -> bool:
     """Return whether input and output of this process are a terminal, so that a program elsewhere may have it."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    return os.isatty(INPUT) and os.isatty(OUTPUT)
 
 
 def has_input() -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from remote.engine import terminal
-from remote.engine.terminal import own_terminal
+from remote.engine.terminal import is_terminal, own_terminal
 
 
 @pytest.fixture
@@ -23,6 +23,21 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     yield theirs
     os.close(ours)
     os.close(theirs)
+
+
+@pytest.mark.parametrize("other", ["terminal", "file", "closed"])
+def test_whether_a_program_may_have_it(screen: int, monkeypatch: pytest.MonkeyPatch, other: str) -> None:
+    """Only where both input and output are one; one that is closed is none, and no fault."""
+    descriptor = os.open(os.devnull, os.O_RDWR)
+    if other == "closed":
+        os.close(descriptor)
+    monkeypatch.setattr(terminal, "OUTPUT", screen if other == "terminal" else descriptor)
+    assert is_terminal() == (other == "terminal")
+    monkeypatch.setattr(terminal, "OUTPUT", screen)
+    monkeypatch.setattr(terminal, "INPUT", screen if other == "terminal" else descriptor)
+    assert is_terminal() == (other == "terminal")
+    if other != "closed":
+        os.close(descriptor)
 
 
 def test_its_size(screen: int, monkeypatch: pytest.MonkeyPatch) -> None:
