@@ -4,21 +4,21 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from agent.backup.config import Copy, RepositoryConfig
+from agent.backup.config import RepositoryConfig
 from agent.backup.repository.arrivals import arrivals, stale_notes
 from agent.backup.repository.generations import Generation, Listing, combined, made_at
 from agent.backup.repository.policy import Stored, kept
 from agent.backup.restic import Restic
 
 
-def trim(config: RepositoryConfig, copy: Copy, place: Restic, here: Listing, now: datetime) -> int:
+def trim(config: RepositoryConfig, name: str, place: Restic, here: Listing, now: datetime) -> int:
     """Forget what a copy need not keep, free its room, and return how many generations went.
 
     Data without a seal stays: an export that was killed is completed by the next one.
 
     Args:
         config: The repository host's configuration.
-        copy: The place.
+        name: The name of the place.
         place: Its repository.
         here: What the repository host has.
         now: The time by the repository host's clock.
@@ -28,7 +28,7 @@ def trim(config: RepositoryConfig, copy: Copy, place: Restic, here: Listing, now
 
     """
     snapshots = place.snapshots()
-    going = superfluous(config, held(snapshots, copy.name), here, now)
+    going = superfluous(config, held(snapshots, name), here, now)
     gone = {each.id for each in going}
     stay = {str(each.get("original", each["id"])) for each in snapshots} - gone
     words = [snapshot for each in going for snapshot in (*each.places.values(), *_notes(each))]

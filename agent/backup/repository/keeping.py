@@ -35,6 +35,9 @@ _CHECKED_OFF_SITE = "200M"
 CHECK_AGAIN = 86_400.0
 """Seconds after which a place off the site is checked again in which a check found fault."""
 
+_Part = Callable[[str, Callable[[], int]], int]
+"""Does a part of the care by its name; returns what that returns, and 0 if it fails, which is noted."""
+
 
 @dataclass(frozen=True)
 class Upkeep:
@@ -83,15 +86,21 @@ class Upkeep:
         places: dict[str, Restic] = {}
 
         def look() -> int:
-            found.append(listing(self.config))
+            found[:] = [listing(self.config)]
+            notes.stock = stock_of(found[0], notes.stock, datetime.fromtimestamp(self.now(), UTC))
+            for hive, why in found[0].unread.items():
+                if failed.get(f"listing of {hive}") != why:
+                    failed[f"listing of {hive}"] = why
+                    self.output.say(f"listing of {hive}: {why}")
             return 0
 
+        def forget() -> int:
+            # Copies may have taken days: what was sealed meanwhile is a generation.
+            now = datetime.fromtimestamp(self.now(), UTC)
+            look()
+            return self._forget(found[0], now)
+
         part("listing", look)
-        if found:
-            notes.stock = stock_of(found[0], notes.stock, datetime.fromtimestamp(self.now(), UTC))
-        for hive, why in found[0].unread.items() if found else ():
-            failed[f"listing of {hive}"] = why
-            self.output.say(f"listing of {hive}: {why}")
         if found:
             for copy in self.config.copies:
                 result["copied"] += part(f"copy {copy.name}", partial(self._export, copy, found[0], places))
@@ -100,21 +109,14 @@ class Upkeep:
                     "standby",
                     lambda: stand_by(self.config, found[0], datetime.fromtimestamp(self.now(), UTC)),
                 )
-            result["forgotten"] = part("forget", lambda: self._forget(found[0]))
+            result["forgotten"] = part("forget", forget)
             if notes.is_due("prune", PRUNE_EVERY):
                 part("prune", self._prune)
         grows: dict[str, str] = {**notes.before.get("grows", {})}
-        # Of a place off the site nothing goes that may be here, in a repository that can't be read.
-        for copy in self.config.copies if found and not found[0].unread else ():
-            place = places.get(copy.name)
-            if place is not None and notes.is_due(f"trim {copy.name}", TRIM_EVERY):
-                part(f"trim {copy.name}", partial(self._trim, copy, place, found[0], grows))
         if notes.is_due("check", CHECK_EVERY):
             part("check", self._check)
         for name, place in places.items():
-            check = f"check {name}"
-            if notes.is_due(check, CHECK_EVERY) and not notes.still_fails(check, CHECK_AGAIN):
-                part(check, partial(self._check_copy, name, place))
+            self._care_for_place(name, place, found[0], grows, notes, part)
         names = {copy.name for copy in self.config.copies}
         notes.end({name: why for name, why in grows.items() if name in names})
         return {**result, "failed": failed}
@@ -166,9 +168,14 @@ class Upkeep:
             raise AgentError(failed)
         return count
 
-    def _forget(self, found: Listing) -> int:
-        """Forget the generations that are not to be kept, in all repositories; return how many."""
-        now = datetime.fromtimestamp(self.now(), UTC)
+    def _forget(self, found: Listing, now: datetime) -> int:
+        """Forget the generations that are not to be kept, in all repositories; return how many.
+
+        Args:
+            found: What there is.
+            now: When that was looked at.
+
+        """
         going: dict[str, list[str]] = {}
         count = 0
         for owner in {each.owner for each in found.generations}:
@@ -187,17 +194,31 @@ class Upkeep:
         self._each(lambda hive, restic: restic.forget(going.get(hive, ())))
         return count
 
-    def _trim(self, copy: Copy, place: Restic, found: Listing, grows: dict[str, str]) -> int:
+    def _care_for_place(
+        self, name: str, place: Restic, found: Listing, grows: dict[str, str], notes: UpkeepNotes, part: _Part
+    ) -> None:
+        """Have a place off the site keep no more than it should, and check it, each once a week.
+
+        Nothing of it goes that may be here, in a repository that can't be read. One in which a check found fault is
+        checked again a day later.
+        """
+        trimmed, checked = f"trim {name}", f"check {name}"
+        if not found.unread and notes.is_due(trimmed, TRIM_EVERY):
+            part(trimmed, lambda: self._trim(name, place, found, grows))
+        if notes.is_due(checked, CHECK_EVERY) and not notes.still_fails(checked, CHECK_AGAIN):
+            part(checked, lambda: self._check_copy(name, place))
+
+    def _trim(self, name: str, place: Restic, found: Listing, grows: dict[str, str]) -> int:
         """Have a copy keep no more than it should; return how many generations went.
 
         That it can't is no failure: a place that lets nothing be deleted is a good one. It is said, since it grows.
         """
-        grows.pop(copy.name, None)
+        grows.pop(name, None)
         try:
-            return trim(self.config, copy, place, found, datetime.fromtimestamp(self.now(), UTC))
+            return trim(self.config, name, place, found, datetime.fromtimestamp(self.now(), UTC))
         except AgentError as error:
-            grows[copy.name] = str(error)
-            self.output.say(f"copy {copy.name}: old generations stay there: {error}")
+            grows[name] = str(error)
+            self.output.say(f"copy {name}: old generations stay there: {error}")
             return 0
 
     def _prune(self) -> int:

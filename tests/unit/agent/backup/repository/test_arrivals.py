@@ -42,7 +42,7 @@ def test_a_clock_that_was_ahead_counts_nowhere(host: RepositoryHost) -> None:
         before.items(), key=lambda each: each[1]
     )
 
-    trim(host.configured(keep={"last": 2}), host.place, host.away, Listing(), NOW)
+    trim(host.configured(keep={"last": 2}), "away", host.away, Listing(), NOW)
     assert {each.id for each in held(host.away.held, "away").generations} == set(right)
     assert wrong not in {each.get("original") for each in host.away.held}
 
@@ -87,7 +87,7 @@ def test_notes_of_what_is_gone_go(host: RepositoryHost) -> None:
     note_arrivals(place, {each: days[each] for each in ("a" * 64, "b" * 64)}, [], host.root / "note")
     note_arrivals(place, {"c" * 64: days["c" * 64]}, place.held, host.root / "note")
     for keep, notes in ((2, 2), (1, 1)):
-        trim(host.configured(keep={"last": keep}), host.place, place, Listing(), NOW)
+        trim(host.configured(keep={"last": keep}), "away", place, Listing(), NOW)
         assert len([each for each in place.held if "note=arrived" in each["tags"]]) == notes
 
 

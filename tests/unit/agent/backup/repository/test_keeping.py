@@ -259,3 +259,29 @@ def test_what_there_is_is_noted_behind_the_look_at_it(
     upkeep.keep()
     assert seen[0]["listed"] == int(NOW.timestamp())
     assert seen[0]["newest"] == {"web": int(OLD.timestamp())} == read_status(upkeep.status)["newest"]
+
+
+def test_what_is_sealed_while_copies_are_made_stays(
+    host: RepositoryHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Copies may take days: what is forgotten goes by a look behind them, and by the time of that."""
+    half = host.generation("hive1", NOW - timedelta(hours=1), sealed=False)
+    cut_off = host.generation("hive1", NOW - timedelta(hours=1), sealed=False)
+    host.generation("hive1", OLD)
+    clock = [NOW]
+    copy = host.hives["hive1"].copy_to
+
+    def copy_for_days(*words: Any) -> None:
+        copy(*words)
+        host.note("hive1", SEAL, half, {}, NOW)
+        clock[0] += timedelta(days=2)
+
+    monkeypatch.setattr(host.hives["hive1"], "copy_to", copy_for_days)
+
+    def now() -> float:
+        return clock[0].timestamp()
+
+    upkeep = replace(host.upkeep(NOW, copies=(host.place,)), now=now)
+    assert upkeep.keep()["failed"] == {}
+    assert half in host.ids("hive1")
+    assert cut_off not in host.ids("hive1")
