@@ -21,6 +21,7 @@ from agent.backup.restic_errors import (
     last_words,
     patiently,
 )
+from agent.backup.stale_locks import remove_stale
 from agent.errors import AgentError
 
 _LOOKS, _LOOK_PAUSE = 3, 0.5
@@ -42,6 +43,7 @@ class Restic:
         ca: The file with the certificate of its server; empty for none.
         user: The user who owns the repository's files; empty for this process's own.
         owners: Path of each repository that restic reaches as root, by `rclone:PATH`, to its owner.
+        directory: The repository's directory, if this host keeps it for others: its locks go by this host's clock.
 
     """
 
@@ -49,6 +51,7 @@ class Restic:
     ca: str = ""
     user: str = ""
     owners: Mapping[str, str] = field(default_factory=dict)
+    directory: Path | None = None
 
     @cached_property
     def version(self) -> tuple[int, ...]:
@@ -264,7 +267,15 @@ class Restic:
 
         As root: to another user root's processes, as a hive's backup on this host, seem to be gone.
         """
-        replace(self, user="")._finished(["unlock"])  # noqa: SLF001 - of the same class
+        if self.directory is not None:
+            remove_stale(self.directory / "locks", self._lock, time.time())
+        else:
+            replace(self, user="")._finished(["unlock"])  # noqa: SLF001 - of the same class
+
+    def _lock(self, identity: str) -> dict[str, Any]:
+        """Return a lock's content."""
+        found: dict[str, Any] = json.loads(self._finished(["cat", "lock", identity, "--no-lock"]))
+        return found
 
     def _as_root(self, owners: Mapping[str, str]) -> "Restic":
         """Return this repository as root's restic reaches it."""

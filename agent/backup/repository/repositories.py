@@ -21,9 +21,10 @@ def of_hive(config: RepositoryConfig, hive: str) -> Restic:
     """
     if hive not in config.hives:
         raise AgentError(f"{hive} has no repository here; there are: {', '.join(config.hives)}")
-    environment = {"RESTIC_REPOSITORY": str(config.root / hive), "RESTIC_PASSWORD": config.hives[hive]}
+    directory = config.root / hive
+    environment = {"RESTIC_REPOSITORY": str(directory), "RESTIC_PASSWORD": config.hives[hive]}
     # That of the site's own files is root's: what serves the hives can't even open its directory.
-    return Restic(environment, user=config.user if hive != SITE else "")
+    return Restic(environment, user=config.user if hive != SITE else "", directory=directory)
 
 
 def of_copy(config: RepositoryConfig, copy: Copy) -> Restic:

@@ -1,0 +1,79 @@
+"""Which locks of a repository are stale: by the clock of the host that keeps it alone."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.backup.config import RepositoryConfig
+from agent.backup.repository.repositories import of_hive
+from agent.backup.stale_locks import remove_stale
+from agent.errors import AgentError
+
+NOW = 1_800_000_000.0
+HERE = os.uname().nodename
+ELSEWHERE = {"hostname": "another", "pid": 1, "time": "2001-01-01T00:00:00Z"}
+
+
+def lock(directory: Path, name: str, age: float) -> Path:
+    """Return a lock that came so many seconds ago."""
+    path = directory / name
+    path.write_text("")
+    os.utime(path, (NOW - age, NOW - age))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("age", "stays"), [(0, True), (1700, True), (-1700, True), (1900, False), (-1900, False)]
+)
+def test_by_when_it_came(tmp_path: Path, age: float, stays: bool) -> None:  # noqa: FBT001
+    """A hive's clock, years behind, says nothing; half an hour is what restic takes, a process at work five minutes."""
+    path = lock(tmp_path, "a" * 64, age)
+    assert remove_stale(tmp_path, lambda _name: ELSEWHERE, NOW) == int(not stays)
+    assert path.exists() == stays
+
+
+def ended() -> int:
+    """Return the id of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_a_process_of_this_host_that_is_gone(tmp_path: Path) -> None:
+    """Its lock goes at once; also where another program has its id by now."""
+    for process in (ended(), os.getpid()):
+        path = lock(tmp_path, "b" * 64, 0)
+        assert remove_stale(tmp_path, lambda _name, pid=process: {"hostname": HERE, "pid": pid}, NOW) == 1  # type: ignore[misc]
+        assert not path.exists()
+
+
+def test_what_can_not_be_read_stays_until_it_is_old(tmp_path: Path) -> None:
+    """One that is cut off, made up, or still written; a file that goes meanwhile is no mistake."""
+
+    def broken(_name: str) -> Any:
+        raise AgentError("restic: broken")
+
+    path, half = lock(tmp_path, "c" * 64, 0), lock(tmp_path, "d" * 64 + "-tmp-1", 9000)
+    assert remove_stale(tmp_path, broken, NOW) == 0
+    made_up: list[Any] = [{}, {"pid": "x", "hostname": HERE}, [], {"pid": ended()}]
+    for content in made_up:
+        assert remove_stale(tmp_path, lambda _name, content=content: content, NOW) == 0  # type: ignore[misc]
+    assert path.exists()
+    assert half.exists()
+
+    def gone(_name: str) -> Any:
+        path.unlink()
+        return {"hostname": HERE, "pid": ended()}
+
+    assert remove_stale(tmp_path, gone, NOW) == 0
+    assert remove_stale(tmp_path / "none", broken, NOW) == 0
+
+
+def test_hives_repositories_go_by_this_hosts_clock(tmp_path: Path) -> None:
+    """Their locks are never judged by restic, which would believe the hives' clocks."""
+    config = RepositoryConfig(tmp_path, "", {"hive0": "x"}, "", {}, ())
+    assert of_hive(config, "hive0").directory == tmp_path / "hive0"
