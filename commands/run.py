@@ -27,7 +27,7 @@ from tasks.backup.site_restore_journal import SiteRestoreJournal
 from tasks.cleanup import content_gc, orphans
 from tasks.hosts import let_in_keys, rolling_order
 from tasks.hosts.node_labels import release_labels
-from tasks.hosts.replaced_host import end_replacement
+from tasks.hosts.replaced_host import end_made, lost_on_the_way
 from tasks.images.builder import builder_for, marks
 from tasks.names import SWARM
 from tasks.run.context import Run
@@ -44,6 +44,8 @@ TIMINGS = {
     "default": False,
     "help": "print at last the chain of tasks that the run's end waited for, with the seconds of each",
 }
+ENDED = (0, 1, 2)
+"""The exit status where a run came to its end, be it that tasks failed."""
 NOT_RECORDED = 2
 """The exit status where the outcome of a task could not be recorded in state/."""
 
@@ -84,7 +86,7 @@ service's image, environment, secrets, networks and volumes, which is gone after
         chosen = run_by(words, tasks, before, alone=bool(kwargs.get("single")))
         refuse_unknown_replacements(run)
         refuse_while_restored(run)
-        problems = missing_secrets(run, chosen)
+        problems = lost_on_the_way(run, chosen) or missing_secrets(run, chosen)
         if problems:
             raise InvalidCommand("\n".join(problems))
         try:
@@ -130,10 +132,10 @@ service's image, environment, secrets, networks and volumes, which is gone after
             status = int(super()._execute(**options))
             # A secret that no task needed is not read for the summary either.
             run.secrets.may_run_commands = False
+            if self.sel_tasks is None and status in ENDED:
+                end_made(run, is_whole=status == 0)
             if status == 0:
                 _clean_up(run)
-                if self.sel_tasks is None:
-                    end_replacement(run.state)  # every host is as it should be
             _print_orphans(run)
             _print_pinned(run)
             repository = run.stage.repository

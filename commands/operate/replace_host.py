@@ -113,7 +113,7 @@ Exit status: 0 done; 1 something failed, and typing the same again goes on; 2 re
         # one whose run somebody ended: to type it again takes down nothing that is made.
         is_made = run.provider.owns and run.state.host_record(replacement.host) is not None
         if status == DONE_WELL or (status in RUN_FAILED and is_made):
-            end_replacement(run.state)
+            end_replacement(run.state, short)
         if status == DONE_WELL:
             try:
                 lacking = replacement.services_lacking(log) if run.stage.hives else ""

@@ -5,10 +5,11 @@ the same command goes on, and takes no host down a second time that is made agai
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 
 from model.errors import HostError, SkepError
 from model.log import Log
@@ -19,11 +20,13 @@ from remote.mother.wait import telling, wait_for, wait_until_none
 from remote.ssh.ssh_files import forget_host_keys, is_other_host
 from tasks.hosts.decommission import leave_swarm
 from tasks.hosts.host_losses import HostLosses
+from tasks.names import volume_task
 from tasks.run.context import Run
 from tasks.run.silent_hives import silent_hives
 from tasks.run.state import State
 
-NOTE = "replacing.json"
+_NOTES = "replacing"
+"""The directory of notes in state/, one for each host."""
 MAJORITY_PATIENCE = 40.0
 """Seconds for which a majority is waited for: the managers that are left elect another leader within 20."""
 SERVICES_PATIENCE = 120
@@ -51,10 +54,15 @@ class Replacement:
     has_begun: bool = False
 
 
-def replacement_under_way(state: State) -> Replacement | None:
-    """Return the replacement that did not end; None if there is none."""
+def note_path(state: State, short: str) -> Path:
+    """Return the path of the note on a host's replacement."""
+    return state.root / _NOTES / f"{short}.json"
+
+
+def replacement_under_way(state: State, short: str) -> Replacement | None:
+    """Return the replacement of a host that did not end; None if there is none."""
     try:
-        found = json.loads((state.root / NOTE).read_bytes())
+        found = json.loads(note_path(state, short).read_bytes())
         return Replacement(
             str(found["host"]),
             bool(found["is_removed"]),
@@ -66,20 +74,66 @@ def replacement_under_way(state: State) -> Replacement | None:
         return None
 
 
-def end_replacement(state: State) -> None:
-    """Note that no host is being replaced any more."""
-    path = state.root / NOTE
+def replacements_under_way(state: State) -> list[Replacement]:
+    """Return the replacements that did not end."""
+    shorts = sorted(path.stem for path in (state.root / _NOTES).glob("*.json"))
+    return [found for short in shorts if (found := replacement_under_way(state, short)) is not None]
+
+
+def end_replacement(state: State, short: str) -> None:
+    """Note that a host is not being replaced any more."""
+    path = note_path(state, short)
     with file_errors(path):
         path.unlink(missing_ok=True)
 
 
 def replacement_words(state: State) -> list[str]:
-    """Return a line for a replacement that did not end; none if there is none."""
-    found = replacement_under_way(state)
-    if found is None:
-        return []
-    how = "is removed, and not made again yet" if found.is_removed else "is being taken down"
-    return [f"{found.host}: {how}: doit replace_host {found.host} goes on with that"]
+    """Return a line for each replacement that did not end."""
+    return [
+        f"{found.host}: {'is removed, and not made again yet' if found.is_removed else 'is being taken down'}: doit "
+        f"replace_host {found.host} goes on with that"
+        for found in replacements_under_way(state)
+    ]
+
+
+def end_made(run: Run, *, is_whole: bool) -> None:
+    """Note that hosts are not being replaced any more: a run of all tasks has come to its end.
+
+    One that is not made yet goes on to be waited for, as a machine that its owner has yet to install. To type it again
+    takes down nothing that is made.
+
+    Args:
+        run: The run.
+        is_whole: Whether all tasks went well, so that every host is as it should be.
+
+    """
+    shorts = {host.short: host for host in run.stage.hosts}
+    for found in replacements_under_way(run.state):
+        host = shorts.get(found.host)
+        is_made = run.provider.owns and host is not None and run.state.host_record(host) is not None
+        if is_whole or (is_made and found.is_removed and not found.backups):
+            end_replacement(run.state, found.host)
+
+
+def lost_on_the_way(run: Run, chosen: Collection[str]) -> list[str]:
+    """Return why a run would make volumes empty that are to come back from backups, as the swarm does not know yet.
+
+    Args:
+        run: The run.
+        chosen: Its tasks.
+
+    """
+    lines = []
+    for found in replacements_under_way(run.state):
+        if found.has_begun or not found.is_removed:
+            continue
+        made = {name for name in found.backups if volume_task(name, found.host) in chosen} - run.may_replace
+        if made:
+            lines.append(
+                f"{found.host}: volume {', '.join(sorted(made))} is to come back from a backup, and this would make it "
+                f"empty: doit replace_host {found.host} goes on with that"
+            )
+    return lines
 
 
 @dataclass(frozen=True)
@@ -103,8 +157,8 @@ class HostReplacement:
     @property
     def was_taken_down(self) -> bool:
         """Whether a replacement that was killed has taken it down already, so that only the run is left to do."""
-        found = replacement_under_way(self.run.state)
-        return found is not None and found.host == self.host.short and found.is_removed
+        found = self._noted()
+        return found is not None and found.is_removed
 
     @property
     def goes_on(self) -> bool:
@@ -112,10 +166,8 @@ class HostReplacement:
 
         Of a host that still answers they can be told anew.
         """
-        found = replacement_under_way(self.run.state)
-        return (
-            found is not None and found.host == self.host.short and found.is_out and not self.losses.answers
-        )
+        found = self._noted()
+        return found is not None and found.is_out and not self.losses.answers
 
     @property
     def is_whole_swarm(self) -> bool:
@@ -222,14 +274,14 @@ class HostReplacement:
 
     def _noted_backups(self) -> Mapping[str, Mapping[str, str]]:
         """Return what was to come back when the host was taken down first."""
-        found = replacement_under_way(self.run.state)
-        return found.backups if found is not None and found.host == self.host.short else {}
+        found = self._noted()
+        return found.backups if found is not None else {}
 
     @property
     def coming_back(self) -> Replacement | None:
         """What comes back from backups, once the host is taken down; None if nothing (more) does."""
-        found = replacement_under_way(self.run.state)
-        return found if self.was_taken_down and found is not None and found.backups else None
+        found = self._noted()
+        return found if found is not None and found.is_removed and found.backups else None
 
     def begins_to_come_back(self) -> None:
         """Note that the swarm has the journals of what comes back."""
@@ -283,4 +335,8 @@ class HostReplacement:
     def _note(self, noted: Replacement) -> None:
         """Keep how far it has come."""
         text = json.dumps(asdict(noted))
-        write_whole(self.run.state.root / NOTE, f"{text}\n".encode())
+        write_whole(note_path(self.run.state, self.host.short), f"{text}\n".encode())
+
+    def _noted(self) -> Replacement | None:
+        """Return how far a replacement of this host came that did not end; None if there is none."""
+        return replacement_under_way(self.run.state, self.host.short)

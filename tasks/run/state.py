@@ -8,6 +8,7 @@
         ssh_config known_hosts    for skep and for people: ssh -F state/<stage>/ssh_config <host>
         repository.json           the host whose registry has the images
         fenced/<host>.json        a host that must leave its old swarm first: the node that it was there
+        replacing/<host>.json     a host that `doit replace_host` is at: how far, and what is to come back from backups
         place.json                the provider, with region, project and the like, where things were made
         secrets/                  0700: the ssh key, the vault (site CA, passwords)
 

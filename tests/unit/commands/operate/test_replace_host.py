@@ -12,7 +12,7 @@ from model.keys.record import FactRecord, HostRecord
 from providers.fake.provider import FakeProvider
 from remote.ssh.connection import Connection
 from tasks.hosts import host_losses, replaced_host
-from tasks.hosts.replaced_host import replacement_under_way
+from tasks.hosts.replaced_host import replacements_under_way
 from tests import made as rig
 from tests.doubles import typed_command
 from tests.doubles.alertmanager import watch
@@ -93,7 +93,7 @@ def test_a_host_without_data(site: Site) -> None:
         "hive1 is made anew, and all services run",
         "tasks that moved to other hives stay there: doit rebalance",
     ]
-    assert replacement_under_way(site.made.run().state) is None
+    assert replacements_under_way(site.made.run().state) == []
     assert {"host": "hive1"} in site.held
     assert {"alertname": "ManagersFew"} in site.held
     assert site.alarms.held == []
@@ -185,7 +185,7 @@ def test_how_far_it_is_after_a_run(site: Site, of_the_run: int, *, is_made: bool
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(command, "run_again", run_again)
         assert site.type("hive1")[0] == (130 if of_the_run == 130 else 1)
-    assert (replacement_under_way(site.made.run().state) is None) == ended
+    assert (replacements_under_way(site.made.run().state) == []) == ended
     if not ended:
         assert site.type("hive1")[0] == 0
         assert site.made.cloud.log.count("removed hive1") == 1
@@ -227,7 +227,7 @@ def test_killed_during_the_run(site: Site, monkeypatch: pytest.MonkeyPatch) -> N
     assert (status, site.runs) == (0, 1)
     assert site.made.cloud.log == ["removed hive0"]
     assert output.startswith("hive0 was taken down already, by a run that did not end: going on\n")
-    assert replacement_under_way(site.made.run().state) is None
+    assert replacements_under_way(site.made.run().state) == []
     assert {"host": "hive0"} in site.held
     assert site.alarms.held == []
 
@@ -313,4 +313,4 @@ def test_data_comes_back_before_the_run(
         assert len(begun) == 1
         typed[:2] = []
     assert typed[1:] == [["move_volume", "data", "to=hive0"], []]
-    assert replacement_under_way(site.made.run().state) is None
+    assert replacements_under_way(site.made.run().state) == []

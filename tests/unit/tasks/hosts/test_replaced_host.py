@@ -7,15 +7,20 @@ from typing import Any
 import pytest
 
 from model.errors import HostError, SkepError
+from model.keys.record import HostRecord
 from providers.fake.provider import FakeProvider
+from remote.mother.files import write_whole
 from remote.ssh.connection import Connection
 from tasks.hosts import replaced_host
 from tasks.hosts.replaced_host import (
     HostReplacement,
     Replacement,
+    end_made,
     end_replacement,
+    lost_on_the_way,
     replacement_under_way,
     replacement_words,
+    replacements_under_way,
 )
 from tasks.run.context import Run
 from tests import made as rig
@@ -156,7 +161,7 @@ def test_killed_and_typed_again(made: Made, monkeypatch: pytest.MonkeyPatch, kil
         with contextlib.suppress(KilledError):
             replacement(run, "hive1").take_down(quiet)
     is_out = killed_at != "leave_swarm"
-    assert replacement_under_way(run.state) == Replacement("hive1", is_removed=False, is_out=is_out)
+    assert replacement_under_way(run.state, "hive1") == Replacement("hive1", is_removed=False, is_out=is_out)
     assert not replacement(run, "hive1").was_taken_down
 
     again = made.run()
@@ -180,7 +185,7 @@ def test_the_note(made: Made) -> None:
         "hive1: is removed, and not made again yet: doit replace_host hive1 goes on with that"
     ]
     assert not replacement(run, "hive2").was_taken_down
-    end_replacement(run.state)
+    end_replacement(run.state, "hive1")
     assert replacement_words(run.state) == []
 
 
@@ -221,9 +226,11 @@ def test_a_machine_that_does_not_leave_the_swarm(made: Made, monkeypatch: pytest
 def test_a_damaged_note_is_none(made: Made) -> None:
     """A file that says nothing keeps nobody from anything."""
     run = made.run()
-    (run.state.root / replaced_host.NOTE).write_text("[]")
+    path = replaced_host.note_path(run.state, "hive1")
+    path.parent.mkdir()
+    path.write_text("[]")
 
-    assert replacement_under_way(run.state) is None
+    assert replacement_under_way(run.state, "hive1") is None
 
 
 def test_a_refusal_of_the_swarm_removes_nothing(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,3 +286,109 @@ def test_a_killed_try_is_not_forgotten_where_nobody_can_tell_any_more(made: Made
     waiting = again.coming_back
     assert waiting is not None
     assert waiting.backups == backups
+
+
+BACKUPS = {"data": {"web": "aa000001"}}
+
+
+def test_each_host_has_its_note(made: Made) -> None:
+    """One that was killed before the swarm knew what comes back is not forgotten when another host is replaced."""
+    run = made.run()
+    manage(run, Nodes(run))
+    waiting = Replacement("hive1", is_removed=True, is_out=True, backups=BACKUPS)
+    replacement(run, "hive1")._note(waiting)
+
+    replacement(run, "hive2").take_down(quiet)
+
+    assert replacements_under_way(run.state) == [waiting, Replacement("hive2", is_removed=True, is_out=True)]
+    assert replacement(run, "hive1").coming_back == waiting
+    end_replacement(run.state, "hive2")
+    assert replacements_under_way(run.state) == [waiting]
+
+
+@pytest.mark.parametrize("has_begun", [True, False])
+def test_no_run_makes_empty_what_is_to_come_back(made: Made, *, has_begun: bool) -> None:
+    """Until the swarm has its journals, which keep runs off; unless a person says that it may be empty."""
+    run = made.run()
+    replacement(run, "hive0")._note(
+        Replacement("hive0", is_removed=True, backups=BACKUPS, has_begun=has_begun)
+    )
+    lines = lost_on_the_way(run, ["build_volumes:data@hive0"])
+    assert len(lines) == (0 if has_begun else 1)
+    for line in lines:
+        assert line.startswith(
+            "hive0: volume data is to come back from a backup, and this would make it empty: doit "
+        )
+    assert lost_on_the_way(run, ["build_volumes:data@hive1", "build_infra:hive0"]) == []
+    made.may_replace = frozenset({"data"})
+    assert lost_on_the_way(made.run(), ["build_volumes:data@hive0"]) == []
+
+
+def test_what_ends_with_a_run(made: Made) -> None:
+    """A host that is made again is replaced, whatever else failed; lost again later, it is asked about again."""
+    run = made.run()
+    removed = Replacement("hive1", is_removed=True, is_out=True)
+    replacement(run, "hive1")._note(removed)
+    replacement(run, "hive0")._note(Replacement("hive0", is_removed=True, is_out=True, backups=BACKUPS))
+    replacement(run, "hive2")._note(Replacement("hive2", is_removed=False))
+    for task in run.state.tasks_of_host("hive1"):
+        run.state.forget(task)
+
+    end_made(run, is_whole=False)
+    assert len(replacements_under_way(run.state)) == 3
+
+    again = rig_made_again(made)
+    end_made(again, is_whole=False)
+    assert [each.host for each in replacements_under_way(again.state)] == ["hive0", "hive2"]
+    assert not replacement(again, "hive1").was_taken_down
+    end_made(again, is_whole=True)
+    assert replacements_under_way(again.state) == []
+
+
+def rig_made_again(made: Made) -> Run:
+    """Return a run after the hosts were made again."""
+    run = made.run()
+    record = run.state.record("build_infra:hive2", HostRecord)
+    run.state.write("build_infra:hive1", record)
+    return run
+
+
+@pytest.mark.parametrize("is_written", [True, False])
+@pytest.mark.parametrize("number", range(3))
+def test_killed_at_each_note(
+    made: Made, monkeypatch: pytest.MonkeyPatch, number: int, *, is_written: bool
+) -> None:
+    """Before it is on the disk, and right after: typed again it comes to the same end, with what is to come back."""
+    run, real, count = made.run(), write_whole, 0
+    nodes = Nodes(run)
+    manage(run, nodes)
+
+    def write(path: Path, data: bytes) -> None:
+        nonlocal count
+        count += 1
+        if count == number + 1 and not is_written:
+            raise KilledError
+        real(path, data)
+        if count == number + 1:
+            raise KilledError
+
+    first = replacement(run, "hive1")
+    first.losses.__dict__["backups"] = BACKUPS
+    with monkeypatch.context() as patch:
+        patch.setattr(replaced_host, "write_whole", write)
+        with pytest.raises(KilledError):
+            first.take_down(quiet)
+
+    again = made.run()
+    manage(again, nodes)
+    second = replacement(again, "hive1")
+    if not second.was_taken_down:
+        # The host still answers, or its backups could be told before: of what is gone nobody can tell any more.
+        second.losses.__dict__["backups"] = {} if number else BACKUPS
+        second.take_down(quiet)
+
+    assert nodes.orders[-1] == "node-of-hive1: removed"
+    assert again.state.tasks_of_host("hive1") == []
+    assert replacements_under_way(again.state) == [
+        Replacement("hive1", is_removed=True, is_out=True, backups=BACKUPS)
+    ]
