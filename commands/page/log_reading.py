@@ -52,11 +52,12 @@ class _Wanted:
 
     @property
     def moment(self) -> float | None:
-        """When its alarms began, in seconds since 1970; None for its last lines."""
+        """When its alarms began, in seconds since 1970; None for its last lines, as where that is no time of logs."""
         try:
-            return datetime.fromisoformat(self.since).timestamp()
-        except ValueError:
+            found = datetime.fromisoformat(self.since).timestamp()
+        except (ValueError, OverflowError):
             return None
+        return found if BEFORE <= found <= time.time() + SELDOM else None
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,10 @@
 import re
 from html import escape
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What HTML does not allow, and what turns the direction of text: names and log lines could look like others."""
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]|[\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff]"
+)
+"""What HTML does not allow, and what can't be seen or turns the direction of text: names could look like others."""
 _VOID = {"meta", "link", "br"}
 
 

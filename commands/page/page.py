@@ -12,6 +12,7 @@ from doit.exceptions import InvalidCommand
 from commands.page.document import single_file
 from commands.page.reading import PageReader
 from commands.page.running_sections import verdict
+from commands.shared.console import clean
 from commands.shared.current_run import site_run
 from commands.shared.holding import INTERRUPTED
 from commands.shared.read_back import fill_in
@@ -48,7 +49,7 @@ in it. `doit web` shows the same, and renews it."""
             text = f"{json.dumps(page.data(), indent=1)}\n" if is_data else single_file(page)
             write_whole(path, text.encode())
         except SkepError as error:
-            sys.stderr.write(f"{run.secrets.redact(str(error))}\n")
+            sys.stderr.write(f"{clean(run.secrets.redact(str(error)))}\n")
             return 1
         except KeyboardInterrupt:
             return INTERRUPTED
@@ -57,5 +58,5 @@ in it. `doit web` shows the same, and renews it."""
         words, _ = verdict(page)
         self.outstream.write(f"{pos_args[0]}: {words}\n")
         for each in page.unread:
-            sys.stderr.write(f"could not be read: {each.part}: {each.why}\n")
+            sys.stderr.write(f"could not be read: {each.part}: {clean(each.why)}\n")
         return 0

@@ -120,9 +120,9 @@ def not_fresh(source: PageSource | None, what: str) -> Markup | None:
 
 
 def moment_of(words: str) -> Markup:
-    """Return a time that is written as ISO 8601 has it; as a text if it is not."""
-    with suppress(ValueError):
+    """Return a time that is written as ISO 8601 has it; as a text if it is not, or before 1970, as Go's zero time."""
+    with suppress(ValueError, OverflowError):
         found = datetime.fromisoformat(words)
-        if found.tzinfo is not None:
-            return moment(timegm(found.utctimetuple()))
+        if found.tzinfo is not None and (seconds := timegm(found.utctimetuple())) >= 0:
+            return moment(seconds)
     return joined(words)

@@ -8,6 +8,7 @@ from doit.exceptions import InvalidCommand
 
 from commands.page.page_server import LOOPBACK, PageServer, Readings
 from commands.page.reading import PageReader
+from commands.shared.console import clean
 from commands.shared.current_run import site_run
 from commands.shared.read_back import fill_in
 from model.errors import SkepError
@@ -44,7 +45,7 @@ THIS_MACHINE (docs/web.md)."""
                 run, port, Readings(PageReader(run, tasks, self.dep_manager).read, run.secrets.redact)
             )
         except SkepError as error:
-            sys.stderr.write(f"{run.secrets.redact(str(error))}\n")
+            sys.stderr.write(f"{clean(run.secrets.redact(str(error)))}\n")
             return 1
         except KeyboardInterrupt:
             return 0

@@ -16,6 +16,7 @@ from commands.page.kept_sections import backups_section
 from commands.page.markup import el, joined
 from commands.page.phase_picture import NARROW_GRAPH, WIDE_GRAPH, GraphForm, phase_picture
 from commands.page.picture import NARROW, WIDE, Form, picture
+from commands.page.pieces import moment_of
 from commands.page.reading import without_secrets
 from commands.page.running_sections import services_section, verdict, wrong_section
 from commands.page.signal_sections import alarms_section, logs_section, metrics_section
@@ -463,4 +464,18 @@ def test_elements_escape_all_but_pieces() -> None:
         '<p title="&quot;x&quot;" hidden data-n="1.5">a &lt; b<b>&amp;</b></p>'
     )
     assert el("p", "a", class_="b") == '<p class="b">a</p>'
-    assert joined("\x00\u202e") == "\ufffd\ufffd"
+    assert joined("\x00\u202e\u061c\u200b\u2028\ufeff") == 6 * "\ufffd"
+
+
+@pytest.mark.parametrize(
+    "words", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "soon"]
+)
+def test_what_is_no_time_of_now_stays_as_it_is_written(words: str, page: PageData) -> None:
+    """Whoever writes an alarm or a backup's notes can't end the page by it."""
+    alarm = replace(page.alarms[0], since=words) if page.alarms else None
+    assert alarm is not None
+
+    assert f"<div>{words}</div>" in single_file(replace(page, alarms=(alarm,)))
+    assert '<time datetime="2026-11-30T12:00:00Z">2026-11-30 12:00 UTC</time>' in moment_of(
+        "2026-11-30T14:00:00+02:00"
+    )

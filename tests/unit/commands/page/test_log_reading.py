@@ -123,6 +123,27 @@ def test_each_alarm_has_lines_of_its_own_time(made: Made, monkeypatch: pytest.Mo
     assert unread == []
 
 
+@pytest.mark.parametrize(
+    "since", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59Z", "now"]
+)
+def test_an_alarm_without_a_time_of_logs_has_the_last_lines(
+    made: Made, monkeypatch: pytest.MonkeyPatch, since: str
+) -> None:
+    """Whoever writes a time that nothing was written at can't end the page by it."""
+
+    class Last(Lines):
+        def lines(self) -> Iterator[TaskLine]:
+            assert self.request == LogRequest(lines=20)
+            yield line("2026-11-30T11:00:00Z")
+
+    monkeypatch.setattr(log_reading, "ServiceLogs", Last)
+    page, unread = read(made.run(), replace(ALARMED, alarms=(replace(ALARM, since=since),)))
+
+    assert page.logs is not None
+    assert [(log.since, len(log.lines)) for log in page.logs] == [(since, 1)]
+    assert unread == []
+
+
 def test_the_newest_alarm_of_each_comes_first(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there are more alarms than logs that are read, no service or host goes without; what has none comes too."""
     monkeypatch.setattr(log_reading, "ServiceLogs", Lines)
