@@ -9,12 +9,14 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from model.backup_names import BEFORE_RESTORE, SITE
 from model.json_types import Json
 
 _SEAL, _VERIFIED, _ARRIVED = "seal", "verified", "arrived"
 _TOLERANCE = timedelta(hours=1)
+_Kind = TypeVar("_Kind")
 
 
 @dataclass(frozen=True)
@@ -95,10 +97,10 @@ def copied_generations(snapshots: Iterable[Json]) -> list[CopiedGeneration]:
                     else _time(str(each["time"]))
                 ),
                 kind=tags.get("kind", ""),
-                size=int(facts.get("bytes") or 0),
-                parts=tuple(facts.get("scripts") or ()),
+                size=_fact(facts, "bytes", int) or 0,
+                parts=tuple(_fact(facts, "scripts", dict) or ()),
                 is_good=max(tests.get(identity, [("", True)]))[1],
-                pinned=(facts.get("revision") or {}).get("pinned"),
+                pinned=_fact(_fact(facts, "revision", dict) or {}, "pinned", int),
             )
         )
     return sorted(found, key=lambda each: (each.time, each.id))
@@ -131,18 +133,28 @@ def _tags(snapshot: Json) -> dict[str, str]:
     return {name: value for name, equals, value in pairs if equals}
 
 
+def _fact(facts: Json, name: str, kind: type[_Kind]) -> _Kind | None:
+    """Return a fact; None where it is not there, or of another kind: a hive may write anything into its seals."""
+    found = facts.get(name)
+    return found if isinstance(found, kind) else None
+
+
 def _facts(tags: Mapping[str, str]) -> Json:
     """Return what a note knows; nothing where it can't be read."""
     try:
         found = json.loads(base64.urlsafe_b64decode(tags.get("facts", "")))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
 def _time(text: str) -> datetime:
-    """Return a time as restic writes it, whose seconds may have nine digits."""
+    """Return a time as restic writes it, whose seconds may have nine digits; 1970 where that is no time for us."""
     head, dot, tail = text.partition(".")
     digits = tail[: len(tail) - len(tail.lstrip("0123456789"))]
     zone = tail[len(digits) :]
-    return datetime.fromisoformat(f"{head}.{digits[:6]:0<6}{zone}" if dot else text)
+    try:
+        return datetime.fromisoformat(f"{head}.{digits[:6]:0<6}{zone}" if dot else text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        # restic lets a hive date its snapshots into the year 0.
+        return datetime.fromtimestamp(0, UTC)

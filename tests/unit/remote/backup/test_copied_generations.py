@@ -1,5 +1,6 @@
 """The generations of a copy, held against what the agent itself makes of the same snapshots."""
 
+import base64
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -101,3 +102,33 @@ def test_a_clock_that_was_ahead() -> None:
     now = FIRST + timedelta(days=2)
     chosen = [newest(found, name, now) for name in ("web", "db", "mail")]
     assert [each.id if each is not None else "" for each in chosen] == [good, bad, only]
+
+
+def test_what_a_hive_makes_up_keeps_nobody_from_a_restoration() -> None:
+    """A seal or a time that makes no sense is left out where it does, as by the agent; the others are as they are."""
+    made = Snapshots()
+    made.generation("db", 1)
+    for number, facts in enumerate(
+        (
+            {"bytes": [1]},
+            {"scripts": 7, "bytes": 5},
+            {"revision": [1]},
+            {"revision": {"pinned": "no"}},
+            [],
+            "x",
+        )
+    ):
+        identity = made.add(
+            data_tags("private", "web", "scheduled"), 2, original=f"web{number}".ljust(64, "0")
+        )
+        made.add(note_tags(SEAL, identity, facts), 2)  # type: ignore[arg-type]
+    deep = base64.urlsafe_b64encode(b"[" * 50_000).decode()
+    made.add([f"of={identity}", "note=verified", f"facts={deep}"], 2)
+    made.all[2]["time"] = "0000-12-31T00:00:00Z"
+    found = {each.id.rstrip("0"): each for each in copied_generations(made.all)}
+    agents = held(made.all, "copy").generations
+    assert {"db1", "web1", "web2", "web3"} <= found.keys()
+    assert {each.id.rstrip("0") for each in agents} <= found.keys()
+    assert (found["db1"].size, found["db1"].parts) == (101, ("db",))
+    assert (found["web1"].size, found["web1"].parts) == (5, ())
+    assert found["web3"].pinned is None
