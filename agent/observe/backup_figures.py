@@ -11,6 +11,9 @@ from agent.observe.observe_config import ObserveConfig
 NOTES = Path("/var/lib/skep/backup")
 GRACE = 3600.0
 """Seconds that a backup may take, and a timer may be late (tasks/operate/backup_status.py)."""
+SILENT, TRIES = 6 * 3600.0, 3
+"""Seconds for which the upkeep of the backups may neither end nor be at work, and how often it may be killed on end
+(tasks/backup/repository_note.py)."""
 
 
 def backup_figures(config: ObserveConfig, figures: Exposition, now: float, notes: Path = NOTES) -> None:
@@ -47,6 +50,8 @@ def backup_figures(config: ObserveConfig, figures: Exposition, now: float, notes
         figures.add("skep_service_held", 1, service=name)
     # A host that was the repository host before says nothing more of it.
     upkeep = read_json(notes / "repository.json", {}) if config.registry else {}
+    if config.registry:
+        figures.add("skep_backup_upkeep_stopped", int(_has_stopped(upkeep, now)))
     if upkeep:
         _add_upkeep(config, figures, now, upkeep)
 
@@ -66,6 +71,15 @@ def _add_upkeep(config: ObserveConfig, figures: Exposition, now: float, upkeep: 
             figures.add("skep_backup_newest_timestamp_seconds", newest, service=service.name)
         if service.is_saved and (untested := tested.get(service.name) or since.get(service.name)):
             figures.add("skep_backup_untested_since_timestamp_seconds", float(untested), service=service.name)
+
+
+def _has_stopped(upkeep: Mapping[str, Any], now: float) -> bool:
+    """Return whether the upkeep does not run, or is killed again and again."""
+    ended, alive = (
+        at if (at := float(upkeep.get(key) or 0)) <= now + GRACE else 0.0 for key in ("ended", "alive")
+    )
+    killed = int(upkeep.get("tries") or 0) > TRIES and now - ended > SILENT
+    return killed or now - max(ended, alive) > SILENT
 
 
 def _held(config: ObserveConfig, now: float, notes: Path) -> list[str]:

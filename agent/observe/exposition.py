@@ -65,6 +65,10 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
     ),
     "skep_service_half_restored": ("gauge", "Whether a restoration of the service here has not ended."),
     "skep_backup_upkeep_failed": ("gauge", "Whether a part of the upkeep of all backups failed."),
+    "skep_backup_upkeep_stopped": (
+        "gauge",
+        "Whether the upkeep of all backups neither ended nor is at work, or is killed again and again.",
+    ),
     "skep_registry_bytes": ("gauge", "Bytes that the registry's images take; read rarely."),
     "skep_registry_free_bytes": ("gauge", "Bytes that are free on the registry's file system."),
     "skep_certificate_end_timestamp_seconds": ("gauge", "When the certificate ends."),

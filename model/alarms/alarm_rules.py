@@ -373,9 +373,10 @@ def backup_rules(*, longest: float, untried: float | None, saved: tuple[str, ...
         ),
         AlarmRule(
             "BackupUpkeepFailed",
-            "max by (host) (skep_backup_upkeep_failed) == 1",
+            "max by (host) (skep_backup_upkeep_failed) == 1"
+            " or max by (host) (skep_backup_upkeep_stopped) == 1",
             30 * _MINUTE,
-            "What {{ $labels.host }} does for the backups fails: keeping, checking or copying them.",
+            "What {{ $labels.host }} does for the backups fails, or is not done: keeping, checking or copying them.",
             "doit status",
             "failed",
         ),

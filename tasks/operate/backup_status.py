@@ -9,7 +9,7 @@ from model.alarms.backup_gaps import longest_untried
 from model.json_types import Json
 from model.site.backup import Backup
 from model.stage import Stage
-from tasks.backup.repository_note import RepositoryNote, is_ahead
+from tasks.backup.repository_note import SILENT, RepositoryNote, is_ahead
 from tasks.operate.host_reading import HostReading
 from tasks.operate.site_reading import SiteReading
 from tasks.operate.site_view import RUNNING, short_names
@@ -81,12 +81,30 @@ def backup_problems(stage: Stage, reading: SiteReading) -> Iterator[str]:
                 elif now - made > 2 * due.period + GRACE:
                     yield f"{kept}: its standby on {short} is {_span(now, made)} old"
     # A host that was the repository before says nothing more of it.
+    yield from _upkeep(stage.repository_short, reading.hosts.get(stage.repository_short), note, every, now)
     for job in upkeep:
         for part, failure in (job.get("failed") or {}).items():
             since = _span(now, failure["since"])
             yield f"backups: {part} has failed for {since} on {stage.repository_short}: {failure['why']}"
         for copy, why in (job.get("grows") or {}).items():
             yield f"backups: copy {copy} only grows, since it can't forget: {why}"
+
+
+def _upkeep(
+    short: str, host: HostReading | str | None, note: RepositoryNote, jobs: Sequence[Json], now: float
+) -> Iterator[str]:
+    """Yield that the repository host's care for the backups is not done, or does not end."""
+    fault = note.fault(now)
+    saved = any(0 < float(job.get("last_good") or 0) < now - SILENT for job in jobs)
+    if isinstance(host, HostReading) and not note.begun and not note.tells and saved:
+        fault = "has never been done"
+    if fault:
+        is_known = note.ended and not is_ahead(note.ended, now)
+        ended = f"; it ended {_span(now, note.ended)} ago" if is_known else ""
+        yield (
+            f"backups: their upkeep on {short} {fault}{ended} (doit ssh {short} systemctl status "
+            "skep-backup-keep.timer skep-backup-keep.service)"
+        )
 
 
 def _half_restored(site: str, short: str, reading: HostReading) -> Iterator[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from model.json_types import Json
 from model.stage import Host, Stage
+from tasks.backup.repository_note import RepositoryNote
 from tasks.logs.log_status import log_problems
 from tasks.operate.backup_status import backup_problems
 from tasks.operate.host_reading import HostReading, VolumeFill
@@ -182,6 +183,17 @@ def _answers(view: SiteView, node: Json) -> bool:
     )
 
 
+def _notes(view: SiteView, host: Host, reading: HostReading | str | None) -> Iterator[str]:
+    """Yield what is worth knowing of a host, and no fault."""
+    if not isinstance(reading, HostReading):
+        return
+    if reading.wants_reboot:
+        yield _REBOOT
+    work = RepositoryNote.of(reading.jobs).work(view.reading.at) if host.is_repository else ""
+    if work:
+        yield f"its upkeep of the backups is at work for long: {work}"
+
+
 def _host(view: SiteView, host: Host, logs: Sequence[str], *, is_made: bool) -> HostStatus:
     """Return a host's status; what is wrong with its logs is known."""
     reading, engine = view.reading.hosts.get(host.short), view.reading.engines.get(host.short)
@@ -219,7 +231,7 @@ def _host(view: SiteView, host: Host, logs: Sequence[str], *, is_made: bool) -> 
         engine=str((engine.info or {}).get("ServerVersion", "")) if isinstance(engine, EngineReading) else "",
         role=_role(host, node),
         containers=len(running),
-        notes=(_REBOOT,) if isinstance(reading, HostReading) and reading.wants_reboot else (),
+        notes=tuple(_notes(view, host, reading)),
         problems=tuple(problems),
     )
 

@@ -95,6 +95,7 @@ FAILED = 'skep_service_task_failures_total{host="hive0", service="web"}'
 TOLD = 'up{job="service",host="hive0",service="web"}'
 DRIFT = 'skep_service_drift{host="hive0", service="web"}'
 FREE = 'skep_registry_free_bytes{host="hive0"}'
+STOPPED = 'skep_backup_upkeep_stopped{host="hive0"}'
 UPKEEP = 'skep_backup_upkeep_failed{host="hive0"}'
 HOST, WEB = {"host": "hive0"}, {"service": "web"}
 DEVICE = {"host": "hive0", "device": "/dev/vda1"}
@@ -699,6 +700,7 @@ CASES = [
     ),
     Case("BackupFailed", "well", {'skep_backup_failed{host="hive0", service="web"}': "0x3"}, "5s"),
     Case("BackupUpkeepFailed", "for half an hour", {UPKEEP: "1x130"}, "30m", HOST, "failed"),
+    Case("BackupUpkeepFailed", "not done", {STOPPED: "1x130", UPKEEP: "0x130"}, "30m", HOST, "failed"),
     Case("BackupUpkeepFailed", "once", {UPKEEP: "1x20 0x130"}, "31m"),
     Case(
         "BackupHolds",

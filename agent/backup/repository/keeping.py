@@ -64,6 +64,13 @@ class Upkeep:
 
         """
         notes = UpkeepNotes(self.status, self.now)
+        with notes.alive():
+            result, grows = self._keep(notes)
+        notes.end(grows)
+        return {**result, "failed": notes.failed}
+
+    def _keep(self, notes: UpkeepNotes) -> tuple[dict[str, int], dict[str, str]]:
+        """Do all that is due; return how much that was, and which places off the site only grow, and why."""
         failed, result = notes.failed, {"forgotten": 0, "copied": 0}
 
         def part(name: str, do: Callable[[], int]) -> int:
@@ -118,8 +125,7 @@ class Upkeep:
         for name, place in places.items():
             self._care_for_place(name, place, found[0], grows, notes, part)
         names = {copy.name for copy in self.config.copies}
-        notes.end({name: why for name, why in grows.items() if name in names})
-        return {**result, "failed": failed}
+        return result, {name: why for name, why in grows.items() if name in names}
 
     def _each(self, do: Callable[[str, Restic], None]) -> int:
         repositories.each_known(self.config, do)

@@ -4,6 +4,8 @@ The file is `/var/lib/skep/backup/repository.json`. Times are whole seconds sinc
 
 * `begun`: when the last upkeep began. `ended`: when the last one ended that was not killed, whatever failed in it; not
   there before the first. With `begun` later than `ended` one is at work, or was killed.
+* `tries`: how many have begun since the last one that ended, with one that is at work.
+* `alive`: when one was at work last. restic is ended where it gets nowhere, so that what lives makes progress.
 * `at`: the part that one is at, since `at_since`; empty once it has ended. One that was killed leaves it.
 * `done`: part to when it went well last.
 * `failed`: part to `why` it fails, `since` when, and when it was `tried` last; as of the last upkeep that ended.
@@ -12,8 +14,9 @@ The file is `/var/lib/skep/backup/repository.json`. Times are whole seconds sinc
   and not at the end, which may be days later.
 """
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,8 @@ from typing import Any
 from agent.backup.hive.journal import STATE, Journal
 
 STATUS = STATE / "repository.json"
+ALIVE_EVERY = 300.0
+"""Seconds between two notes that an upkeep is at work."""
 _STOCK = ("listed", "newest", "since", "tested")
 
 
@@ -45,10 +50,13 @@ class UpkeepNotes:
     failed: dict[str, str] = field(init=False, default_factory=dict)
     stock: Mapping[str, Any] = field(init=False)
     _tried: dict[str, int] = field(init=False, default_factory=dict)
+    _at: dict[str, Any] = field(init=False, default_factory=dict)
+    _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         """Note that it begins."""
-        self.before = {**read_status(self.path), "begun": int(self.now())}
+        before = read_status(self.path)
+        self.before = {**before, "begun": int(self.now()), "tries": int(before.get("tries", 0)) + 1}
         self.done = {**self.before.get("done", {})}
         self.stock = {key: self.before[key] for key in _STOCK if key in self.before}
         self.begin("")
@@ -58,9 +66,36 @@ class UpkeepNotes:
 
         A disk that has no room for that keeps it from nothing: what is pruned may make room.
         """
-        at = {"at": part, "at_since": int(self.now())}
-        with suppress(OSError):
-            Journal(self.path).write({**self.before, **self.stock, **at, "done": self.done})
+        self._at = {"at": part, "at_since": int(self.now())}
+        self._write()
+
+    @contextmanager
+    def alive(self, every: float = ALIVE_EVERY) -> Iterator[None]:
+        """Note again and again that it is at work.
+
+        Args:
+            every: Seconds between two notes.
+
+        """
+        over = threading.Event()
+
+        def note() -> None:
+            while not over.wait(every):
+                self._write()
+
+        thread = threading.Thread(target=note, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _write(self) -> None:
+        alive = {"alive": int(self.now())}
+        with self._lock, suppress(OSError):
+            done = {"done": {**self.done}}
+            Journal(self.path).write({**self.before, **self.stock, **self._at, **alive, **done})
 
     def is_due(self, part: str, every: float) -> bool:
         """Return whether a part is due: also where it was done in the future, by a clock that was wrong.

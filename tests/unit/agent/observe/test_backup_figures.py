@@ -10,6 +10,7 @@ from agent.observe.backup_figures import backup_figures
 from agent.observe.exposition import Exposition
 from agent.observe.observe_config import ObserveConfig, ObservedService
 from model.site_file.load import load, select
+from tasks.backup.repository_note import RepositoryNote
 from tasks.operate.backup_status import backup_problems
 from tasks.operate.host_reading import HostReading
 from tasks.operate.site_reading import SiteReading
@@ -38,8 +39,8 @@ volume = "data"
 CONFIG = ObserveConfig(
     services={"web": ObservedService("web", 1, is_saved=True), "plain": ObservedService("plain", 1)},
     schedule="01:00",
-    registry="/var/lib/docker-registry",
 )
+REPOSITORY = CONFIG._replace(registry="/var/lib/docker-registry")
 DAY = 86_400.0
 SCHEDULE = {"schedule": "01:00", "period": DAY, "first": {"web": 100_000.0}}
 
@@ -77,12 +78,14 @@ def test_a_service_that_is_saved(tmp_path: Path) -> None:
         "since": {"web": 9},
         "listed": 399_000,
         "failed": {"keep": {}},
+        "ended": 399_000,
     }
-    assert figures_of(tmp_path, web=job, schedule=SCHEDULE, upkeep=upkeep) == {
+    assert figures_of(tmp_path, REPOSITORY, web=job, schedule=SCHEDULE, upkeep=upkeep) == {
         "last_success_timestamp_seconds": 200_000,
         "failed": 1,
         "last_test_timestamp_seconds": 5,
         "upkeep_failed": 1,
+        "upkeep_stopped": 0,
         "newest_timestamp_seconds": 200_010,
         "untested_since_timestamp_seconds": 9,
     }
@@ -90,12 +93,37 @@ def test_a_service_that_is_saved(tmp_path: Path) -> None:
 
 def test_what_the_repository_host_has(tmp_path: Path) -> None:
     """None is 0; the last trial counts. It knows nothing of what came since it looked; a former one says nothing."""
-    upkeep = {"newest": {}, "since": {"web": 9}, "tested": {"web": 70}, "listed": 396_500}
-    told = {"upkeep_failed": 0, "untested_since_timestamp_seconds": 70}
-    assert figures_of(tmp_path, upkeep=upkeep) == told | {"newest_timestamp_seconds": 0}
-    assert figures_of(tmp_path, now=400_200.0) == told
-    assert figures_of(tmp_path, now=396_400.0) == told
-    assert figures_of(tmp_path, CONFIG._replace(registry="")) == {}
+    upkeep = {"newest": {}, "since": {"web": 9}, "tested": {"web": 70}, "listed": 396_500, "ended": 396_500}
+    told = {"upkeep_failed": 0, "upkeep_stopped": 0, "untested_since_timestamp_seconds": 70}
+    assert figures_of(tmp_path, REPOSITORY, upkeep=upkeep) == told | {"newest_timestamp_seconds": 0}
+    assert figures_of(tmp_path, REPOSITORY, now=400_200.0) == told
+    assert figures_of(tmp_path, REPOSITORY, now=396_400.0) == told
+    assert figures_of(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("ended", "alive", "tries", "is_stopped"),
+    [
+        (399_000, None, None, 0),
+        (378_000, None, None, 1),
+        (200_000, 399_900, 3, 0),
+        (200_000, 399_900, 4, 1),
+        (399_000, 399_900, 4, 0),
+        (None, 399_900, 1, 0),
+        (200_000, 378_000, 1, 1),
+        (499_000, None, None, 1),
+        (None, None, None, 1),
+    ],
+)
+def test_an_upkeep_that_is_not_done(
+    ended: int | None, alive: int | None, tries: int | None, is_stopped: int, tmp_path: Path
+) -> None:
+    """As `doit status` judges it: neither an end nor work for six hours, or killed again and again; or no note."""
+    note: dict[str, Any] = {"begun": 399_990, "ended": ended, "alive": alive, "tries": tries, "newest": {}}
+    assert figures_of(tmp_path, REPOSITORY, upkeep=note)["upkeep_stopped"] == is_stopped
+    assert bool(RepositoryNote.of([note]).fault(400_000.0)) == is_stopped
+    (tmp_path / "repository.json").unlink()
+    assert figures_of(tmp_path, REPOSITORY) == {"upkeep_stopped": 1}
 
 
 def test_a_service_that_a_backup_holds(tmp_path: Path) -> None:

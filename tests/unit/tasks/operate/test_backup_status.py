@@ -6,6 +6,7 @@ import pytest
 
 from model.site_file.load import parse_site
 from model.stage import Stage
+from tasks.backup.repository_note import RepositoryNote
 from tasks.operate.backup_status import backup_problems
 from tasks.operate.host_reading import HostReading, parse_reading
 from tasks.operate.site_reading import SiteReading, SwarmReading
@@ -253,6 +254,63 @@ def test_a_trial_that_does_not_end() -> None:
 
     assert untried(DAY, 600) == [f"web: for 1 d {why}"]
     assert [line for line in untried(600, 600) if why in line] == []
+
+
+COPY = "copy s3"
+
+
+def kept(*, begun: int, ended: int = 0, alive: int = 0, tries: int = 0) -> dict[str, Any]:
+    """Return what the upkeep noted of itself, by how many seconds ago that was; 0 for never."""
+    times = {"begun": begun, "ended": ended, "alive": alive}
+    return (
+        upkeep()
+        | {key: NOW - ago if ago else None for key, ago in times.items()}
+        | {"tries": tries, "at": COPY}
+    )
+
+
+HOUR = 3600
+SILENT_UPKEEP = "neither ends nor is at work"
+
+
+@pytest.mark.parametrize(
+    ("note", "fault", "work"),
+    [
+        (kept(begun=900, ended=880), "", ""),
+        (kept(begun=7 * HOUR, ended=7 * HOUR - 60), f"{SILENT_UPKEEP}; it ended 7 h ago", ""),
+        (
+            kept(begun=7 * HOUR, ended=7 * HOUR + 900, alive=7 * HOUR - 60, tries=1),
+            f"{SILENT_UPKEEP}; it ended 7 h ago",
+            "",
+        ),
+        (kept(begun=3 * DAY, ended=3 * DAY + 900, alive=300, tries=1), "", COPY),
+        (kept(begun=DAY, ended=3 * DAY, alive=300, tries=2), "", COPY),
+        (kept(begun=3 * DAY, alive=300, tries=1), "", COPY),
+        (
+            kept(begun=300, ended=7 * HOUR, alive=200, tries=26),
+            f"was begun 26 times and did not end, at {COPY}; it ended 7 h ago",
+            "",
+        ),
+        (kept(begun=300, alive=200, tries=4), f"was begun 4 times and did not end, at {COPY}", ""),
+        (kept(begun=300, ended=2 * HOUR, alive=200, tries=4), "", ""),
+        (kept(begun=7 * HOUR, ended=-30 * DAY), SILENT_UPKEEP, ""),
+        (upkeep(), "", ""),
+    ],
+)
+def test_an_upkeep_that_is_not_done(note: dict[str, Any], fault: str, work: str) -> None:
+    """Neither an end nor work for six hours, or killed again and again; a first copy may take days, which is said."""
+    where = "(doit ssh hive3 systemctl status skep-backup-keep.timer skep-backup-keep.service)"
+    assert problems(hive3=[note]) == [f"backups: their upkeep on hive3 {fault} {where}"] * bool(fault)
+    assert RepositoryNote.of([note]).work(NOW) == work
+
+
+def test_an_upkeep_that_never_began() -> None:
+    """It is missed once a hive has saved something hours ago."""
+    old = job(last_good=NOW - 7 * HOUR)
+    assert problems(hive0=[job()], hive3=[due()]) == []
+    assert problems(hive0=[old], hive3=[due()])[0].startswith(
+        "backups: their upkeep on hive3 has never been done ("
+    )
 
 
 def test_it_is_read_from_the_host() -> None:

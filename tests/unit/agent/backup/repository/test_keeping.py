@@ -15,8 +15,9 @@ from agent.backup.repository.brought import note_brought
 from agent.backup.repository.generations import listing
 from agent.backup.repository.keeping import Upkeep
 from agent.backup.repository.off_site import copied_since
-from agent.backup.repository.upkeep_notes import read_status
+from agent.backup.repository.upkeep_notes import UpkeepNotes, read_status
 from tests.doubles.hive_repositories import RepositoryHost
+from tests.rig import wait_until
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 OLD = NOW - timedelta(days=3)
@@ -285,3 +286,21 @@ def test_what_is_sealed_while_copies_are_made_stays(
     assert upkeep.keep()["failed"] == {}
     assert half in host.ids("hive1")
     assert cut_off not in host.ids("hive1")
+
+
+def test_an_upkeep_that_lives_says_so_and_one_that_is_killed_is_counted(tmp_path: Path) -> None:
+    """A first copy may take days in one part; killed again and again, it looks as if it had just begun."""
+    path, clock = tmp_path / "status.json", [100.0]
+    notes = UpkeepNotes(path, lambda: clock[0])
+    notes.begin("copy away")
+    with notes.alive(0.01):
+        clock[0] = 900.0
+        wait_until(lambda: read_status(path)["alive"] == 900, "a note that it is at work")
+    found = read_status(path)
+    assert (found["begun"], found["at"], found["at_since"], found["tries"]) == (100, "copy away", 100, 1)
+    UpkeepNotes(path, lambda: clock[0])
+    last = UpkeepNotes(path, lambda: clock[0])
+    assert read_status(path)["tries"] == 3
+    last.end({})
+    found = read_status(path)
+    assert (found["ended"], found["at"], found.get("tries", 0)) == (900, "", 0)
