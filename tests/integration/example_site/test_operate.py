@@ -161,6 +161,32 @@ def test_exec(site: Example) -> None:
     assert words(typed(site, "exec", "powerdns", "task=hive9", "--", "true")) == (255, "")
 
 
+def test_a_task_that_is_paused(site: Example) -> None:
+    """It is there, and can't be entered; who has paused it is told by the note that a backup makes on its hive."""
+    hive, note = site.hive_with("pair"), "/var/lib/skep/backup/held.json"
+    listed = site.on(hive, "docker ps -q --no-trunc -f label=com.docker.swarm.service.name=pair")
+    identity = listed.split()[0]
+    task = f"task={identity[:12]}"
+    goes_on = f"rm -f {note}; docker unpause {identity} >/dev/null 2>&1 || :"
+    site.on(hive, f"docker pause {identity}")
+    try:
+        status, text = words(typed(site, "status", "pair"))
+        assert (status, "is paused, and by no backup" in text) == (2, True), text
+        entered = typed(site, "exec", "pair", task, "--", "true")
+        assert (entered.returncode, b"is paused, and by no backup" in entered.stderr) == (255, True)
+        noted = json.dumps({"service": "pair", "paused": [identity]})
+        site.on(hive, f"mkdir -p {Path(note).parent}; echo '{noted}' >{note}")
+        status, text = words(typed(site, "status"))
+        assert (status, "pair is paused while its files are saved" in text) == (0, True), text
+        with held(site, "logs", "-f", "pair", task, "lines=1") as log:
+            assert log.stdout is not None
+            log.stdout.readline()
+            site.on(hive, goes_on)
+            assert b"line" in log.stdout.readline()
+    finally:
+        site.on(hive, goes_on)
+
+
 def test_a_signal_reaches_the_command(site: Example) -> None:
     """As with ssh; and a command that nobody listens to any more ends too."""
     script = "trap 'echo caught; exit 9' INT; echo ready; while :; do sleep 0.1; done"
@@ -326,6 +352,14 @@ def test_forward(site: Example) -> None:
         tunnel.stdout.readline()
         with socket.create_connection((LOCAL, port), timeout=240) as client:
             assert b"MariaDB" in client.recv(100)
+    with held(site, "forward", "proxy", f"{port}:81") as tunnel:
+        assert tunnel.stdout is not None
+        assert tunnel.stderr is not None
+        tunnel.stdout.readline()
+        with socket.create_connection((LOCAL, port), timeout=240) as client:
+            assert client.recv(1) == b""
+        refused = b"a connection was refused: nothing listens at port 81 of proxy.1 on "
+        assert tunnel.stderr.readline().startswith(refused)
     with held(site, "forward", REPOSITORY, f"{port}:22") as tunnel:
         assert tunnel.stdout is not None
         tunnel.stdout.readline()
