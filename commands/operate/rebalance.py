@@ -80,7 +80,9 @@ Exit status: 0 nothing to do, or done; 2 something to do, not confirmed; 1 it fa
             log(f"~ {move.service}  {move.reason}; {_order(move)}")
         for name, reason in found.staying.items():
             log(f"  {name}  stays: {reason}")
-        if not found.moves:
+        for name, more in found.half_done.items():
+            log(f"~ {name}  {more}, which did not end: they end first")
+        if not found.moves and not found.half_done:
             log("nothing to do: no service that is free to move is spread unevenly")
             return NOTHING
         words = (only,) if only else ()
@@ -128,6 +130,11 @@ def _move(run: Run, only: str, log: ConsoleLog) -> int:
     """
     tries: dict[str, int] = {}
     found = _look(run, only, log)
+    for name in found.half_done:
+        with silenced_service(run, name, f"service {name} is spread evenly", log):
+            AdjustedService(run, name).end_spread(log)
+        tries[name] = 0
+        found = _settled(run, only, name)
     while move := next((each for each in found.moves if tries.get(each.service, 0) < TRIES), None):
         log(f"{move.service}: {move.reason}; {_order(move)}")
         service = AdjustedService(run, move.service)
@@ -137,12 +144,17 @@ def _move(run: Run, only: str, log: ConsoleLog) -> int:
             else:
                 service.restart(log, start_first=not move.stop_first)
         tries[move.service] = tries.get(move.service, 0) + 1
-        # Old tasks that still end would look as if they had stayed.
-        for _ in attempts(SETTLE):
-            found = _look(run, only)
-            if move.service not in found.unsettled:
-                break
+        found = _settled(run, only, move.service)
     for left in found.moves:
         log(f"{left.service}: {left.reason} still: the swarm has placed its tasks so")
     log(f"{len(tries)} service{'' if len(tries) == 1 else 's'} placed anew" if tries else "nothing to do")
     return NOTHING
+
+
+def _settled(run: Run, only: str, service: str) -> Balance:
+    """Return a new look, once no old task of a service ends any more: such would look as if they had stayed."""
+    for _ in attempts(SETTLE):
+        found = _look(run, only)
+        if service not in found.unsettled:
+            break
+    return found

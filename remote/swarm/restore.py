@@ -6,7 +6,7 @@ from docker import DockerClient
 
 from model.errors import ServiceError
 from model.json_types import Json
-from model.labels import KEY_LABEL, REVISION_LABEL, SPEC_LABEL, labels_of, own_labels
+from model.labels import KEY_LABEL, REVISION_LABEL, SPEC_LABEL, SPREAD_LABEL, labels_of, own_labels
 from model.log import Log
 from remote.engine.client import engine_errors
 from remote.swarm import jobs
@@ -69,5 +69,9 @@ def has_run(spec: Json) -> bool:
 
 def _labels(service: Json, revision: Revision) -> dict[str, str]:
     """Return the labels for a revision that is restored: its own, and skep's without the key that failed."""
-    own = {n: v for n, v in own_labels(labels_of(service)).items() if n not in {KEY_LABEL, SPEC_LABEL}}
+    own = {
+        n: v
+        for n, v in own_labels(labels_of(service)).items()
+        if n not in {KEY_LABEL, SPEC_LABEL, SPREAD_LABEL}
+    }
     return {**labels_of(revision.spec), **own, REVISION_LABEL: str(revision.number)}

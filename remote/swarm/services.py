@@ -13,6 +13,7 @@ from model.labels import INITIALIZED_LABEL, KEY_LABEL, SITE_LABEL, SPEC_LABEL, l
 from model.log import Log
 from model.swarm.backup_stop import is_left_stopped
 from model.swarm.scaled import is_scale_over
+from model.swarm.spread import spread_extra, without_extra
 from remote.engine.client import engine_errors
 from remote.mother.wait import wait_for
 from remote.swarm import jobs
@@ -44,6 +45,12 @@ def ensure_service(
             labels = labels_of(found)
             if labels.get(SITE_LABEL) != spec["Labels"][SITE_LABEL]:
                 raise ServiceError(f"service {name}: exists, but skep did not make it; rename or remove it")
+            if spread_extra(found["Spec"]):
+                # By a rebalance that was killed: it is as it was otherwise, also where it is scaled.
+                log("the tasks that a rebalance has added end")
+                write_service(client, found, without_extra(found["Spec"]))
+                found = client.api.inspect_service(found["ID"])
+                labels = labels_of(found)
             is_untouched = labels.get(SPEC_LABEL) in {None, spec_digest(found["Spec"])}
             is_same = labels.get(KEY_LABEL) == spec["Labels"][KEY_LABEL] and is_untouched
             is_same = is_same and not is_scale_over(labels, time.time())

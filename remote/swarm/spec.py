@@ -13,6 +13,7 @@ from model.site import PublishedPort
 from model.site.services import SHARED_MEMORY
 from model.stage import Stage, scalar_text, sysctl_name, sysctl_text
 from model.swarm.backup_stop import as_before_backup
+from model.swarm.spread import without_extra
 from remote.images import systemd
 
 MODES = {
@@ -197,10 +198,12 @@ def _logging(logging: types.Logging | None) -> Json | None:
 
 
 def spec_digest(spec: Json) -> str:
-    """Return the digest of a service's specification without its labels, and without what a backup changes in it."""
-    return sha256(
-        canonical({name: value for name, value in as_before_backup(spec).items() if name != "Labels"})
-    )
+    """Return the digest of a service's specification without its labels, and with its own number of tasks.
+
+    A backup that has stopped it changes that, and a rebalance that is at it.
+    """
+    own = without_extra(as_before_backup(spec))
+    return sha256(canonical({name: value for name, value in own.items() if name != "Labels"}))
 
 
 def is_changed_by_others(spec: Json) -> bool:

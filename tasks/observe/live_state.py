@@ -29,6 +29,7 @@ from model.swarm.backup_stop import LEFT_STOPPED, is_left_stopped
 from model.swarm.docker_subnets import is_allocated
 from model.swarm.fenced import fenced_by
 from model.swarm.scaled import is_scale_over, scale_words
+from model.swarm.spread import spread_words
 from remote.images.registry_storage import LOCAL_BASES
 from remote.mother.process import local_machine
 from remote.swarm.jobs import is_job
@@ -197,6 +198,8 @@ class LiveState:
             return None  # it has run, and carries no label of it: to write one would run it again
         if is_scale_over(labels_of(found), time.time()):
             return f"it was {scale_words(labels_of(found))}"
+        if words := spread_words(found["Spec"]):
+            return f"it {words}"
         if is_left_stopped(found, time.time()):
             return LEFT_STOPPED
         if labels_of(found).get(SPEC_LABEL) != spec_digest(found["Spec"]):

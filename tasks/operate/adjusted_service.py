@@ -9,10 +9,18 @@ from typing import TYPE_CHECKING
 
 from model.errors import ServiceError
 from model.json_types import Json
-from model.labels import BACKUP_STOP_LABEL, SCALED_LABEL, SCALED_UNTIL_LABEL, SPEC_LABEL, labels_of
+from model.labels import (
+    BACKUP_STOP_LABEL,
+    SCALED_LABEL,
+    SCALED_UNTIL_LABEL,
+    SPEC_LABEL,
+    SPREAD_LABEL,
+    labels_of,
+)
 from model.log import Log
 from model.swarm.backup_stop import LEFT_STOPPED, is_left_stopped, refuse_stopped_for_backup
 from model.swarm.scaled import scale_labels, scale_words
+from model.swarm.spread import with_extra, without_extra
 from model.swarm.time_to_run import time_to_run
 from model.swarm.volume_move import refuse_moving
 from remote.swarm.spec import spec_digest
@@ -72,6 +80,8 @@ class AdjustedService:
     def spread(self, extra: int, log: Log) -> None:
         """Have the swarm add tasks where it has the fewest, then end as many where it has the most; the others stay.
 
+        A label has the number to go back to, for who comes after a kill.
+
         Args:
             extra: The number of tasks.
             log: Takes progress.
@@ -82,17 +92,33 @@ class AdjustedService:
 
         """
         client, found = self._found_startable()
-        replicas, is_ours = int(found["Spec"]["Mode"]["Replicated"]["Replicas"]), _is_ours(found)
         log(f"{self.name}: {extra} task{'' if extra == 1 else 's'} more for a while")
-        # Not as a run left it: after a kill the next run puts the number right.
-        self._write(client, found, _with_replicas(found, replicas + extra), fits=False)
+        self._write(client, found, with_extra(without_extra(found["Spec"]), extra), fits=False)
         try:
             self._wait(log)
         finally:
-            client, found = self._found()
-            self._write(client, found, _with_replicas(found, replicas), fits=is_ours)
+            self._drop_extra()
         log(f"{self.name}: those that are too many end")
         self._wait(log)
+
+    def end_spread(self, log: Log) -> None:
+        """End the tasks that a spread which was killed has added.
+
+        Args:
+            log: Takes progress.
+
+        Raises:
+            ServiceError: It is not deployed, or its own tasks don't run.
+
+        """
+        self._drop_extra()
+        log(f"{self.name}: the tasks end that a rebalance had added which did not end")
+        self._wait(log)
+
+    def _drop_extra(self) -> None:
+        """Have the service want its own number of tasks again; it is then as it was before."""
+        client, found = self._found()
+        self._write(client, found, without_extra(found["Spec"]), fits=False)
 
     def scale(self, replicas: int, log: Log, *, until: float | None = None, keep: bool = False) -> None:
         """Give the service another number of tasks.
@@ -116,7 +142,7 @@ class AdjustedService:
             )
         spec = _with_replicas(found, replicas)
         # That of a backup which left it stopped: the number is a person's from now on.
-        former = {SCALED_LABEL, SCALED_UNTIL_LABEL, BACKUP_STOP_LABEL}
+        former = {SCALED_LABEL, SCALED_UNTIL_LABEL, SPREAD_LABEL, BACKUP_STOP_LABEL}
         labels = {name: value for name, value in labels_of(found).items() if name not in former}
         if replicas != self.run.stage.services[self.name].replicas:
             labels |= scale_labels(replicas, until=until, keep=keep)

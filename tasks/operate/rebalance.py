@@ -7,7 +7,7 @@ https://docs.docker.com/engine/swarm/how-swarm-mode-works/services/
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from model.json_types import Json
 from model.labels import PINNED_LABEL, labels_of
@@ -15,6 +15,7 @@ from model.site import Service
 from model.stage import Stage
 from model.swarm.scheduling import meets_constraint
 from model.swarm.scheduling_node import scheduling_node
+from model.swarm.spread import spread_words
 from tasks.operate.placing import even, outcomes, surplus
 from tasks.operate.site_reading import EngineReading, SiteReading, SwarmReading
 from tasks.operate.site_view import THERE, SiteView, short_names
@@ -53,6 +54,7 @@ class Balance:
         moves: The services to be placed anew.
         staying: Services that are spread unevenly and are not free to move, with the reason.
         totals: Each hive's tasks in all.
+        half_done: Services with more tasks than their own, as of a rebalance that was killed, in words.
         unsettled: Services of which another number of tasks runs than is wanted, as while old ones end.
 
     """
@@ -61,6 +63,7 @@ class Balance:
     staying: Mapping[str, str]
     totals: Mapping[str, int]
     unsettled: frozenset[str] = frozenset()
+    half_done: Mapping[str, str] = field(default_factory=dict)
 
 
 def balance(stage: Stage, reading: SiteReading, only: str = "") -> Balance:
@@ -77,11 +80,14 @@ def balance(stage: Stage, reading: SiteReading, only: str = "") -> Balance:
     view = SiteView(stage, reading, short_names(stage, reading.swarm))
     ready = dict(_ready(view))
     totals = {short: _tasks(reading, short) for short in ready}
-    moves, staying, unsettled = [], {}, set()
+    moves, staying, unsettled, half_done = [], {}, set(), {}
     planned = dict(totals)
     for name, service in stage.services.items():
         found = view.swarm.services.get(name)
         if found is None or only not in ("", name) or service.is_global or service.is_job:
+            continue
+        if words := spread_words(found["Spec"]):
+            half_done[name] = words
             continue
         running = [short for short, _ in view.running(name)]
         if len(running) != _wanted(found):
@@ -102,7 +108,7 @@ def balance(stage: Stage, reading: SiteReading, only: str = "") -> Balance:
         expected = even(hosts) if extra else spreads[0]
         for short, count in hosts.items():
             planned[short] += expected[short] - count
-    return Balance(tuple(moves), staying, totals, frozenset(unsettled))
+    return Balance(tuple(moves), staying, totals, frozenset(unsettled), half_done)
 
 
 def _unevenness(hosts: Mapping[str, int], totals: Mapping[str, int], spreads: list[dict[str, int]]) -> str:

@@ -14,6 +14,7 @@ from model.swarm.backup_stop import LEFT_STOPPED, as_before_backup, is_left_stop
 from model.swarm.scaled import scale_words
 from model.swarm.scheduling import meets_constraint
 from model.swarm.scheduling_node import scheduling_node
+from model.swarm.spread import spread_words
 from model.swarm.volume_move import moving_words
 from remote.backup.paused_containers import PAUSED, SAVED, paused_by_others
 from remote.swarm import jobs
@@ -114,6 +115,8 @@ def _service(view: SiteView, name: str, found: Json | None) -> ServiceStatus:
     ]
     if any(view.is_saved(*each) for each in paused):
         notes.append(SAVED)
+    if found and (words := spread_words(found["Spec"])):
+        notes.append(f"{words}; if none is at work: doit rebalance confirm={view.stage.site_name}")
     if found and is_left_stopped(found, view.reading.at):
         problems.append(f"{LEFT_STOPPED} (doit starts it)")
     elif found and is_stopped_for_backup(found["Spec"]):

@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING
 
 from model.errors import ConfigError, ServiceError
 from model.keys.digest import Inputs, key_of
-from model.labels import KEY_LABEL, PINNED_LABEL, REVISION_LABEL, SPEC_LABEL, labels_of, own_labels
+from model.labels import (
+    KEY_LABEL,
+    PINNED_LABEL,
+    REVISION_LABEL,
+    SPEC_LABEL,
+    SPREAD_LABEL,
+    labels_of,
+    own_labels,
+)
 from model.log import Log
 from model.swarm.time_to_run import time_to_run
 from model.swarm.volume_move import refuse_moving
@@ -178,6 +186,7 @@ class ServiceRollback:
         """
         own = own_labels(labels_of(service))
         own.pop(SPEC_LABEL, None)
+        own.pop(SPREAD_LABEL, None)
         if inputs is not None:
             own[KEY_LABEL] = key_of(inputs)
         return {**labels_of(spec), **own, PINNED_LABEL: str(self.number)}

@@ -65,6 +65,9 @@ def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Typed:
             typed.held += typed.alarms.held
             typed.moved.append((self.name, "start-first" if start_first else "as it is"))
 
+        def end_spread(self, _log: Log) -> None:
+            typed.moved.append((self.name, "ended"))
+
         def spread(self, extra: int, _log: Log) -> None:
             typed.held += typed.alarms.held
             typed.moved.append((self.name, f"{extra} more"))
@@ -96,6 +99,21 @@ def test_nothing_to_do(typed: Typed) -> None:
 
     assert typed.type() == (0, "nothing to do: no service that is free to move is spread unevenly\n")
     assert typed.type(confirm="example") == (0, "nothing to do\n")
+
+
+def test_one_that_was_killed(typed: Typed) -> None:
+    """Its tasks that are too many are something to do; they end before anything is moved."""
+    half = Balance((), {}, {}, half_done={"web": "has 2 tasks more for a while, of doit rebalance"})
+    typed.looks = [half]
+    status, output = typed.type()
+    assert status == 2
+    assert output.startswith(
+        "~ web  has 2 tasks more for a while, of doit rebalance, which did not end: they end"
+    )
+
+    typed.looks = [half, Balance((UNEVEN,), {}, {}), Balance((), {}, {})]
+    assert typed.type(confirm="example")[0] == 0
+    assert typed.moved == [("web", "ended"), ("web", "1 more")]
 
 
 def test_moved(typed: Typed) -> None:

@@ -6,7 +6,11 @@ import pytest
 from docker.errors import APIError, NotFound
 
 from model.errors import ServiceError
+from model.swarm.scaled import scale_labels
+from model.swarm.spread import with_extra
+from remote.swarm import services
 from remote.swarm.services import ensure_service, find_service, replace_service, set_labels
+from remote.swarm.spec import spec_digest
 
 OTHER = "s46xk2v9rwq0"
 """The id of a service called `other`: it begins like the name of another one."""
@@ -66,6 +70,24 @@ def test_an_id_that_begins_like_a_name_is_another_service() -> None:
     assert ensure_service(engine, SPEC, lambda _line: None) == ("new", True)
     assert engine.changed == []
     assert find_service(engine, "s46") == {"ID": "new", "Version": {"Index": 1}, "Spec": engine.there["new"]}
+
+
+def test_tasks_that_a_killed_rebalance_has_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They end, and nothing else changes: it keeps its key, and a number that it was scaled to."""
+    engine: Any = Engine()
+    scaled = {**SPEC, "Labels": {**SPEC["Labels"], **scale_labels(3, keep=True)}}
+    scaled["Mode"] = {"Replicated": {"Replicas": 3}}
+    scaled["Labels"]["skep.spec"] = spec_digest(scaled)
+    engine.there = {"s1": with_extra(scaled, 2)}
+    written: list[Any] = []
+
+    def write(_client: object, found: Any, spec: Any) -> None:
+        written.append(spec)
+        engine.there[found["ID"]] = spec
+
+    monkeypatch.setattr(services, "write_service", write)
+    assert ensure_service(engine, SPEC, lambda _line: None) == ("s1", False)
+    assert written == [scaled]
 
 
 def test_several_ids_that_begin_like_a_name_are_none_of_it() -> None:

@@ -13,6 +13,7 @@ from model.errors import ServiceError
 from model.json_types import Json
 from model.labels import BACKUP_STOP_LABEL, SPEC_LABEL, labels_of
 from model.swarm.scaled import scale_labels
+from model.swarm.spread import spread_extra
 from remote.swarm import convergence, services
 from remote.swarm.spec import spec_digest
 from tasks.operate.adjusted_service import AdjustedService, json_copy
@@ -73,12 +74,12 @@ def adjusted(directory: Path, monkeypatch: pytest.MonkeyPatch, swarm: Swarm) -> 
 
 
 def test_spread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More tasks for a while, in which the next run would put the number right; then as many as before."""
+    """More tasks for a while, which are nobody's change; then as many as before."""
     swarm = Swarm()
 
     adjusted(tmp_path, monkeypatch, swarm).spread(2, quiet)
 
-    assert swarm.fitted == [(5, "stop-first", False), (3, "stop-first", True)]
+    assert swarm.fitted == [(5, "stop-first", True), (3, "stop-first", True)]
 
 
 def test_spread_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,3 +202,36 @@ def test_site_toml_says_otherwise(labels: dict[str, str], words: str) -> None:
     run: Any = SimpleNamespace(stage=SimpleNamespace(services={"web": SimpleNamespace(replicas=2)}))
 
     assert AdjustedService(run, "web")._scale_words(3, labels) == words
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("is_written", [True, False])
+def test_a_spread_that_is_killed_at_a_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, *, is_written: bool
+) -> None:
+    """What comes after it goes back to the number of before, also of a service that is scaled, and no label stays."""
+    swarm = Swarm()
+    swarm.service["Spec"]["Labels"] |= scale_labels(3, keep=True)
+    before, real, count = json_copy(swarm.service["Spec"]), swarm.write, 0
+
+    def write(client: object, found: Json, spec: Json) -> None:
+        nonlocal count
+        count += 1
+        # The process is gone: its last words are not written either.
+        if count < number or (count == number and is_written):
+            real(client, found, spec)
+        if count >= number:
+            raise SystemExit(137)
+
+    service = adjusted(tmp_path, monkeypatch, swarm)
+    with monkeypatch.context() as patch:
+        patch.setattr(services, "write_service", write)
+        with pytest.raises(SystemExit):
+            service.spread(2, quiet)
+    left = spread_extra(swarm.service["Spec"])
+    assert left == (2 if (number, is_written) in {(1, True), (2, False)} else 0)
+    assert swarm.look()[2]
+
+    if left:
+        service.end_spread(quiet)
+    assert swarm.service["Spec"] == before

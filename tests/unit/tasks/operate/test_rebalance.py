@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from model.labels import PINNED_LABEL, SERVICE_LABEL, TASK_ID_LABEL
+from model.labels import PINNED_LABEL, SERVICE_LABEL, SPREAD_LABEL, TASK_ID_LABEL
 from model.site_file.load import load, select
 from model.stage import Stage
 from tasks.operate.rebalance import balance
@@ -280,3 +280,15 @@ def test_one_service(stage: Stage) -> None:
 def test_no_manager(stage: Stage) -> None:
     """Then nothing is known."""
     assert balance(stage, SiteReading({}, {}, "no manager")).moves == ()
+
+
+def test_one_that_was_killed(stage: Stage) -> None:
+    """Its tasks that are too many end first, and are no spread to go by."""
+    killed = reading({"web": "00012", "api": "1"})
+    assert not isinstance(killed.swarm, str)
+    killed.swarm.services["web"]["Spec"]["Labels"] = {SPREAD_LABEL: "3"}
+
+    found = balance(stage, killed)
+
+    assert found.half_done == {"web": "has 2 tasks more for a while, of doit rebalance"}
+    assert [move.service for move in found.moves if move.service == "web"] == []
