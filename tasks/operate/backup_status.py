@@ -226,6 +226,16 @@ def _late(
         first = due.first.get(name)
         if repository.tells and first is not None and now > first + GRACE:
             yield f"{name}: never backed up, though due {_span(now, first)} ago (doit backup {name})"
+        elif (
+            repository.tells
+            and first is not None
+            and due.period is not None
+            and first > now + due.period + GRACE
+        ):
+            yield (
+                f"{name}: never backed up, and due in {_span(first, now)} by a hive's clock that was wrong "
+                f"(doit backup {name})"
+            )
 
 
 def _is_at_work(untried: Json, now: float) -> bool:

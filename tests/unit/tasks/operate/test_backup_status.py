@@ -131,6 +131,12 @@ def test_an_old_one(last: int, note: dict[str, Any], said: bool) -> None:  # noq
         (NOW - 2 * DAY, {"web": NOW - DAY}, []),
         (NOW - 9 * DAY, {"web": NOW - 9 * DAY}, ["web: its last backup is 9 d old"]),
         (NOW + DAY, {}, []),
+        (
+            NOW + 30 * DAY,
+            {},
+            ["web: never backed up, and due in 30 d by a hive's clock that was wrong (doit backup web)"],
+        ),
+        (NOW + 30 * DAY, {"web": NOW - 3600}, []),
         (None, {}, []),
     ],
 )
