@@ -45,6 +45,8 @@ _KEPT = "skep_backup_newest_timestamp_seconds"
 _UNTESTED = "skep_backup_untested_since_timestamp_seconds"
 _DISKS = 'fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660|nsfs|fuse.*"'
 _DAY, _MINUTE = 86_400, 60
+_AS_READ = 15
+"""Seconds between two readings: what looks through a day of them need not look more often."""
 _TRENDS = ((120, 24), (20, 4))
 """Minutes of a third of the time that a trend is taken of, and the hours in which the disk would be full by it: of six
 hours and a day, and of an hour and four hours."""
@@ -77,6 +79,21 @@ class AlarmRule:
     look: str
     value: str = "{{ $value | humanize }}"
     every: int = 5
+
+
+def _grown(counter: str, minutes: int) -> str:
+    """Return by how much a counter has grown in a time; where nobody read it meanwhile, since it was read last.
+
+    `increase` alone sees nothing of what happened before the first reading after an outage. It is asked where the
+    counter is new, or has begun anew.
+
+    Args:
+        counter: The counter.
+        minutes: The time.
+
+    """
+    known = f"last_over_time({counter}[1d] offset {minutes}m)"
+    return f"({counter} - {known} > 0 or increase({counter}[{minutes}m]))"
 
 
 def _filling(available: str, whole: str, selector: str = _DISKS, by: str = "host, device") -> str:
@@ -181,11 +198,12 @@ RULES = (
     ),
     AlarmRule(
         "ServiceRestarts",
-        "sum by (service) (increase(skep_service_task_failures_total[15m])) > 2.5",
+        f"sum by (service) ({_grown('skep_service_task_failures_total', 15)}) > 2.5",
         0,
         "Tasks of {{ $labels.service }} end again and again.",
         "doit logs {{ $labels.service }} since=15m",
-        '{{ $value | printf "%.0f" }} times in 15 minutes',
+        '{{ $value | printf "%.0f" }} times in 15 minutes, or since that was read last',
+        _AS_READ,
     ),
     AlarmRule(
         "ServiceChanged",
@@ -207,11 +225,12 @@ RULES = (
     ),
     AlarmRule(
         "ErrorSeen",
-        "sum by (service, host) (increase(skep_log_errors_total[5m])) > 0",
+        f"sum by (service, host) ({_grown('skep_log_errors_total', 5)}) > 0",
         0,
         "{{ $labels.service }} wrote an error on {{ $labels.host }}.",
         "doit logs {{ $labels.service }} since=10m",
-        '{{ $value | printf "%.0f" }} lines in 5 minutes',
+        '{{ $value | printf "%.0f" }} lines in 5 minutes, or since that was read last',
+        _AS_READ,
     ),
     AlarmRule(
         "DiskFilling",

@@ -92,6 +92,7 @@ HALF = 'skep_service_half_restored{host="hive0",service="web"}'
 HELD = 'skep_service_held{host="hive0",service="web"}'
 MISSED = 'skep_observe_failed{host="hive0", part="engine"}'
 FAILED = 'skep_service_task_failures_total{host="hive0", service="web"}'
+ERRORS = 'skep_log_errors_total{host="hive0",service="web"}'
 TOLD = 'up{job="service",host="hive0",service="web"}'
 DRIFT = 'skep_service_drift{host="hive0", service="web"}'
 FREE = 'skep_registry_free_bytes{host="hive0"}'
@@ -252,9 +253,21 @@ CASES = [
         {FAILED: "0 0 1 2 3 4x56"},
         "15m",
         WEB,
-        "4 times in 15 minutes",
+        "4 times in 15 minutes, or since that was read last",
         60,
     ),
+    Case(
+        "ServiceRestarts",
+        "while nobody read it for twenty minutes",
+        {FAILED: "1x10 _x80 5x60"},
+        "1400s",
+        WEB,
+        "4 times in 15 minutes, or since that was read last",
+        1365,
+    ),
+    Case("ServiceRestarts", "a quarter of an hour after an outage", {FAILED: "1x10 _x80 5x100"}, "2300s"),
+    Case("ServiceRestarts", "begun anew after an outage", {FAILED: "9x10 _x80 0x60"}, "1400s"),
+    Case("ServiceRestarts", "read for the first time", {FAILED: "_x80 5x60"}, "1400s"),
     Case("ServiceRestarts", "twice", {FAILED: "0 0 1 2x56"}, "15m"),
     Case(
         "ServiceChanged",
@@ -334,13 +347,37 @@ CASES = [
     Case(
         "ErrorSeen",
         "a line",
-        {'skep_log_errors_total{host="hive0",service="web"}': "0x10 1x10"},
+        {ERRORS: "0x10 1x10"},
         "5m",
         HOST | WEB,
-        "1 lines in 5 minutes",
+        "1 lines in 5 minutes, or since that was read last",
         165,
     ),
-    Case("ErrorSeen", "none for long", {'skep_log_errors_total{host="hive0",service="web"}': "1x40"}, "9m"),
+    Case(
+        "ErrorSeen",
+        "two lines while nobody read it for ten minutes",
+        {ERRORS: "0x10 _x40 2x20"},
+        "800s",
+        HOST | WEB,
+        "2 lines in 5 minutes, or since that was read last",
+        765,
+    ),
+    Case(
+        "ErrorSeen",
+        "counted anew, and one line since",
+        {ERRORS: "7x40 0x10 1x40"},
+        "800s",
+        HOST | WEB,
+        "1 lines in 5 minutes, or since that was read last",
+        780,
+    ),
+    Case("ErrorSeen", "five minutes after an outage", {ERRORS: "0x10 _x40 2x60"}, "1085s"),
+    Case(
+        "ErrorSeen", "the host is back after an hour, without new lines", {ERRORS: "7x10 _x240 7x20"}, "3800s"
+    ),
+    Case("ErrorSeen", "counted anew after an outage", {ERRORS: "7x10 _x40 0x20"}, "800s"),
+    Case("ErrorSeen", "read for the first time", {ERRORS: "_x40 7x20"}, "800s"),
+    Case("ErrorSeen", "none for long", {ERRORS: "1x40"}, "9m"),
     Case(
         "DiskFilling",
         "full",
