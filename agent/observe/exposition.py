@@ -23,9 +23,9 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
         "gauge",
         "Whether the service in the swarm is not as skep deployed it: changed or removed by somebody else.",
     ),
-    "skep_swarm_managers": ("gauge", "Managers that the swarm has."),
+    "skep_swarm_managers": ("gauge", "Managers that the swarm has, or is to have where that is more."),
     "skep_swarm_managers_reachable": ("gauge", "Managers that answer the others; 0 without a leader."),
-    "skep_node_ready": ("gauge", "Whether the swarm calls the host's node ready."),
+    "skep_node_ready": ("gauge", "Whether the swarm has the hive's node, and calls it ready."),
     "skep_volume_bytes": (
         "gauge",
         "Bytes that the volume's files take here; read rarely, and never on file servers.",

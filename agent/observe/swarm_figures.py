@@ -44,15 +44,18 @@ def swarm_figures(engine: EngineReader, config: ObserveConfig, figures: Expositi
             figures.add("skep_swarm_managers_reachable", 0)
         raise AgentError(f"the swarm: {error}") from error
     managers = [node["ManagerStatus"] for node in nodes if node.get("ManagerStatus")]
-    figures.add("skep_swarm_managers", len(managers))
+    # A hive that was demoted or removed by hand is still one that the site is to have.
+    figures.add("skep_swarm_managers", max(len(managers), config.managers))
     figures.add(
         "skep_swarm_managers_reachable", sum(each.get("Reachability") == "reachable" for each in managers)
     )
-    for node in nodes:
-        host = config.hosts.get((node.get("Description") or {}).get("Hostname", ""))
-        if host is not None:
-            is_ready = (node.get("Status") or {}).get("State") == "ready"
-            figures.add("skep_node_ready", int(is_ready), host=host)
+    ready = {
+        (node.get("Description") or {}).get("Hostname", "")
+        for node in nodes
+        if (node.get("Status") or {}).get("State") == "ready"
+    }
+    for name, host in config.hosts.items():
+        figures.add("skep_node_ready", int(name in ready), host=host)
     for service, wanted in wanted_tasks(services, nodes, config).items():
         figures.add("skep_service_tasks_wanted", wanted, service=service)
     drift_figures(services, config, figures)

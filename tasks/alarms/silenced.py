@@ -118,8 +118,8 @@ def _work(host: Host) -> str:
 def silence_what_is_new(run: Run, step: str, log: Log) -> None:
     """Before a set-up step has others look for what this run has yet to make: have nobody told of that meanwhile.
 
-    Agents look for all services of site.toml, also for those whose images are built only now, and Prometheus for all
-    hosts, also for those that are set up only now.
+    Agents look for all services of site.toml, also for those whose images are built only now, and for all hives in the
+    swarm, also for those that join it only now; Prometheus for all hosts, also for those that are set up only now.
 
     Args:
         run: The run.
@@ -130,10 +130,10 @@ def silence_what_is_new(run: Run, step: str, log: Log) -> None:
     if step not in (OBSERVE, PROMETHEUS):
         return
     silence_until_deployed(run, (name for name in run.stage.services if _is_new_service(run, name)), log)
-    if step != PROMETHEUS:
-        return
-    if hosts := {host.short for host in run.stage.hosts if _is_new_host(run, host)}:
-        run.silences.begin_once({_NEW_HOSTS: Touched(hosts=hosts)}, NEW, log)
+    if hosts := [host for host in run.stage.hosts if _is_new_host(run, host)]:
+        alarms = {_LAST_MANAGERS} if any(host.is_hive for host in hosts) else ()
+        touched = Touched(hosts={host.short for host in hosts}, alarms=alarms)
+        run.silences.begin_once({_NEW_HOSTS: touched}, NEW, log)
 
 
 def _is_new_service(run: Run, name: str) -> bool:

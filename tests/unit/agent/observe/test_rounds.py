@@ -88,7 +88,7 @@ def test_a_look(looked: Looked) -> None:
         'skep_service_drift{service="web"}': 1,
         'skep_service_task_failures_total{service="web"}': 0,
         'skep_log_errors_total{service="web"}': 0,
-        "skep_swarm_managers": 0,
+        "skep_swarm_managers": 1,
         "skep_swarm_managers_reachable": 0,
     }
 

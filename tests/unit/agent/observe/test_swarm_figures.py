@@ -130,21 +130,26 @@ def test_status_wants_the_same(
 
 
 def test_status_runs_the_same(stage: Stage) -> None:
-    """Both count containers that run; the observer leaves those out that are unhealthy, which status says besides."""
+    """Both count containers that run; the observer leaves those out that are unhealthy or paused.
+
+    Status says these besides. Of a backup's pause no alarm is given all the same: `skep_service_held`.
+    """
     containers = [
-        {"State": state, "Status": words, "Labels": {SERVICE_LABEL: name}}
-        for name, state, words in (
-            ("web", "running", "Up 3 hours"),
-            ("web", "running", "Up 3 hours (healthy)"),
-            ("web", "running", "Up 3 seconds (health: starting)"),
-            ("web", "running", "Up 3 hours (unhealthy)"),
-            ("web", "exited", "Exited (1) 2 minutes ago"),
-            ("each", "paused", "Up 3 hours (Paused)"),
+        {"Id": f"c{number}", "State": state, "Status": words, "Labels": {SERVICE_LABEL: name}}
+        for number, (name, state, words) in enumerate(
+            (
+                ("web", "running", "Up 3 hours"),
+                ("web", "running", "Up 3 hours (healthy)"),
+                ("web", "running", "Up 3 seconds (health: starting)"),
+                ("web", "running", "Up 3 hours (unhealthy)"),
+                ("web", "exited", "Exited (1) 2 minutes ago"),
+                ("each", "paused", "Up 3 hours (Paused)"),
+            )
         )
     ]
     reading = SiteReading({}, {"hive0": EngineReading(None, containers)}, "it does not answer")
     status = {each.name: each for each in service_statuses(SiteView(stage, reading))}
-    assert (status["web"].running, status["each"].running) == (4, 0)
+    assert (status["web"].running, status["each"].running) == (4, 1)
     assert any("1 of 4 containers are unhealthy" in problem for problem in status["web"].problems)
     assert running_tasks(containers, stage.services) == {"web": 3, "each": 0}
 
@@ -192,13 +197,32 @@ def test_managers_and_nodes(stage: Stage, tmp_path: Path) -> None:
         'skep_service_tasks_wanted{service="web"} 3',
         'skep_service_drift{service="each"} 1',
         'skep_service_drift{service="web"} 1',
-        "skep_swarm_managers 2",
+        "skep_swarm_managers 3",
         "skep_swarm_managers_reachable 1",
         'skep_node_ready{host="hive0"} 1',
         'skep_node_ready{host="hive1"} 0',
         'skep_node_ready{host="hive2"} 1',
     ]
     assert problem == ""
+
+
+def test_a_hive_that_somebody_removed_from_the_swarm(stage: Stage, tmp_path: Path) -> None:
+    """It is not ready, and counts among the managers that the site is to have; so does one that was demoted."""
+    lines, _ = figures_of(tmp_path, stage, nodes=NODES[0][:2])
+    assert [line for line in lines if line.startswith(("skep_swarm", "skep_node"))] == [
+        "skep_swarm_managers 3",
+        "skep_swarm_managers_reachable 1",
+        'skep_node_ready{host="hive0"} 1',
+        'skep_node_ready{host="hive1"} 1',
+        'skep_node_ready{host="hive2"} 0',
+    ]
+
+
+def test_a_swarm_with_more_managers_than_the_site_has(stage: Stage, tmp_path: Path) -> None:
+    """The majority that it needs is that of those it has."""
+    strangers = [node(0) | {"ID": f"stranger{n}", "Description": {"Hostname": f"x{n}"}} for n in range(3)]
+    lines, _ = figures_of(tmp_path, stage, nodes=[*NODES[0], *strangers])
+    assert "skep_swarm_managers 5" in lines
 
 
 def test_a_worker(stage: Stage, tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ def test_hosts_that_do_not_tell_of_themselves_yet(site: Rig, monkeypatch: pytest
     for name in ("alertmanager", "prometheus"):
         step = SetupStep(site.run, steps_of, repository, name, ())
         step.ensure(Work(step.task, {}, "", site.log))
-    assert added == [[], [{"host": "hive1"}]]
+    assert added == [[], [{"host": "hive1"}, {"alertname": "ManagersFew"}]]
 
 
 def test_the_end_of_a_run_ends_all(site: Rig) -> None:
