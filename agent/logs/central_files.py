@@ -4,19 +4,20 @@ Lines of a host that was out of reach come later than others, and some of a kill
 coreutils puts them in order on the disk, so that a month's file needs no more memory than a day's.
 """
 
-import gzip
 import os
 import re
 import subprocess
+import time
 from collections import deque
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import NamedTuple
 
 from agent.errors import AgentError
+from agent.logs.held_files import held_files
 from agent.logs.limited_pattern import LimitedPattern
-from agent.logs.lines import CentralLine, parsed
+from agent.logs.lines import NOTE, CentralLine, moment, parsed
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _SORT = ("sort", "--stable", "--key=1,1", "--buffer-size=32M", "--temporary-directory=/var/tmp")
@@ -47,7 +48,7 @@ class WantedLines(NamedTuple):
 
 
 def central_lines(directory: Path, name: str, wanted: WantedLines) -> Iterator[CentralLine]:
-    """Yield lines of a service or host, by time; each once.
+    """Yield lines of a service or host, by time; each once. At the end lines of skep's own say what can't be read.
 
     Args:
         directory: Where its file is.
@@ -60,10 +61,13 @@ def central_lines(directory: Path, name: str, wanted: WantedLines) -> Iterator[C
     """
     if not _NAME.fullmatch(name):
         raise AgentError(f"{name!r} is no name of a service or host")
-    lines = _once(
-        _sorted(line for line in _whole(_read(directory, name, wanted.since)) if wanted.takes(line))
-    )
-    return iter(deque(lines, wanted.lines)) if wanted.lines else lines
+    unread: dict[str, None] = {}
+    read = _read(directory, name, wanted.since, unread.setdefault)
+    lines = _once(_sorted(line for line in _whole(read) if wanted.takes(line)))
+    yield from deque(lines, wanted.lines) if wanted.lines else lines
+    host = os.uname().nodename.partition(".")[0]
+    for sentence in unread:
+        yield CentralLine(moment(time.time_ns()), host, name, NOTE, sentence)
 
 
 def _names(line: CentralLine) -> tuple[str, ...]:
@@ -72,35 +76,16 @@ def _names(line: CentralLine) -> tuple[str, ...]:
     return line.source, task, task.rpartition(".")[2], line.host, line.source.removesuffix(".service")
 
 
-def _files(directory: Path, name: str) -> list[Path]:
-    """Return a name's files, the oldest first."""
-    former = sorted(directory.glob(f"{name}.log-*"))
-    return [*former, directory / f"{name}.log"]
-
-
-def _read(directory: Path, name: str, since: str) -> Iterator[CentralLine]:
-    """Yield the lines of all files; those that were ended before are left out."""
-    for path in _files(directory, name):
-        try:
-            if since and path.stat().st_mtime < _seconds(since):
-                continue
-            with _opened(path) as file:
-                for raw in file:
-                    if raw.endswith(b"\n") and (line := parsed(raw[:-1].decode(errors="replace"))):
-                        yield line
-        except (FileNotFoundError, EOFError):
-            # It was just being compressed or removed.
-            continue
-
-
-def _opened(path: Path) -> IO[bytes]:
-    """Open a file, which may be compressed."""
-    return cast("IO[bytes]", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
-
-
-def _seconds(time: str) -> float:
-    """Return a time in seconds since 1970."""
-    return datetime.fromisoformat(f"{time[:19]}+00:00").timestamp()
+def _read(directory: Path, name: str, since: str, say: Callable[[str], object]) -> Iterator[CentralLine]:
+    """Yield the lines of all files; those that were ended before are left out. Say what can't be read."""
+    with ExitStack() as held:
+        files = held_files(directory, name, since, say)
+        for each in files:
+            held.enter_context(each.file)
+        for each in files:
+            for raw in each.lines(say):
+                if raw.endswith(b"\n") and (line := parsed(raw[:-1].decode(errors="replace"))):
+                    yield line
 
 
 def _whole(lines: Iterable[CentralLine]) -> Iterator[CentralLine]:

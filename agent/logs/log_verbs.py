@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -62,6 +63,9 @@ def _trim(words: argparse.Namespace) -> None:
 
 def _read(words: argparse.Namespace) -> None:
     """Print lines of a central file as JSON, the last one with their number."""
+    # All of its files are open at once.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     pattern = LimitedPattern(words.grep) if words.grep else None
     wanted = WantedLines(words.since, words.lines, pattern, words.source)
     count = 0
