@@ -139,7 +139,7 @@ def _boot(words: Words, output: Output) -> Any:
     config, engine = configuration.hive_config(), EngineSocket()
     with alone(journal.LOCK, "boot", NIGHT):
         release(engine, output, config.spool)
-    return {"again": begin_again(engine, config.services)}
+    return {"again": begin_again(engine, config)}
 
 
 def _release(words: Words, output: Output) -> Any:

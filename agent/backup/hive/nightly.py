@@ -2,12 +2,13 @@
 
 import subprocess
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from agent.backup.config import HiveConfig
 from agent.backup.hive.journal import STATE, begun
-from agent.backup.hive.task_container import runs_somewhere
+from agent.backup.hive.task_container import container_here, is_healthy, runs_somewhere
 from agent.errors import AgentError
 from agent.host.engine_socket import EngineSocket
 
@@ -32,14 +33,14 @@ def noted_night(state: Path = STATE) -> Iterator[None]:
         note.clear()
 
 
-def begin_again(engine: EngineSocket, services: Collection[str], state: Path = STATE) -> bool:
+def begin_again(engine: EngineSocket, config: HiveConfig, state: Path = STATE) -> bool:
     """Have the timer's backup begin again if it was noted and has not ended; return whether it was so.
 
     As this host has just started, the services' tasks are waited for, which dumps need.
 
     Args:
         engine: This host's engine.
-        services: The services with backups.
+        config: The hive's configuration.
         state: The directory for what outlives a job.
 
     Raises:
@@ -49,7 +50,7 @@ def begin_again(engine: EngineSocket, services: Collection[str], state: Path = S
     if begun(state).read() is None:
         return False
     ends = time.monotonic() + _START_PATIENCE
-    while not all(_runs(engine, name) for name in services) and time.monotonic() < ends:
+    while not all(_runs(engine, name, config.hives) for name in config.services) and time.monotonic() < ends:
         time.sleep(_PAUSE)
     words = ["systemctl", "start", "--no-block", _UNIT]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
@@ -58,9 +59,12 @@ def begin_again(engine: EngineSocket, services: Collection[str], state: Path = S
     return True
 
 
-def _runs(engine: EngineSocket, service: str) -> bool:
-    """Return whether a service has a running task, as far as the swarm can tell by now."""
+def _runs(engine: EngineSocket, service: str, hives: Sequence[str]) -> bool:
+    """Return whether a service runs, as far as can be told by now: the swarm may know a task from before the boot."""
     try:
-        return runs_somewhere(engine, service)
+        container = container_here(engine, service, hives)
+        if container is None:
+            return runs_somewhere(engine, service)
+        return is_healthy(engine.inspect(container))
     except AgentError:
         return False

@@ -280,7 +280,9 @@ def test_after_a_power_cut(store: OneHost) -> None:
     write_rows(store, "first")
     before = ids(store)
     store.on_host(
-        "docker service scale --detach store=0 >/dev/null\ncd /var/lib/skep/backup\n"
+        "docker service scale --detach store=0 >/dev/null\n"
+        "while docker ps -q -f label=com.docker.swarm.service.name=store | grep -q .; do sleep 0.2; done\n"
+        "cd /var/lib/skep/backup\n"
         """echo '{"by": 1, "stopped": "store", "replicas": 1}' >held.json\necho 1 >begun.json\n"""
         "systemctl restart skep-backup-boot.service"
     )

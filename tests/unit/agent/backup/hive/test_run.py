@@ -114,7 +114,7 @@ def verbs_of(hive: Hive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hiv
     monkeypatch.setattr(config, "hive_config", lambda: hive.config)
     monkeypatch.setattr(verbs, "EngineSocket", lambda: hive.engine)
     monkeypatch.setattr(verbs, "HiveBackup", lambda *_: backup(hive))
-    monkeypatch.setattr(verbs, "begin_again", lambda engine, names: begin_again(engine, names, hive.state))
+    monkeypatch.setattr(verbs, "begin_again", lambda engine, of: begin_again(engine, of, hive.state))
     return hive
 
 
