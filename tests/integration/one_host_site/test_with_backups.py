@@ -209,7 +209,7 @@ def test_a_run_while_a_backup_has_stopped_the_service(store: OneHost) -> None:
             store.on_host("pkill -CONT -x restic")
         ended = backup.wait()
     assert meanwhile.did_nothing, meanwhile.text
-    assert "store: is stopped while its files are saved, and goes on then" in told
+    assert "store is stopped while its files are saved, and goes on then" in told
     assert ended.status == 0, ended.text
     assert ids(store)[:-1] == before
     assert store.run(timeout=RUN).did_nothing
@@ -288,13 +288,12 @@ def test_after_a_power_cut(store: OneHost) -> None:
     )
     rig.wait_until(lambda: len(ids(store)) > len(before), "the night's backup")
     assert listed(store)[-1]["kind"] == "scheduled"
-    assert rows(store) == ["first"] * 2
+    assert inside(store, "cat /data/rows").split() == ["first"]
     rig.wait_until(
         lambda: "begun.json" not in store.on_host("ls /var/lib/skep/backup"), "the end of the night's backup"
     )
     assert "held.json" not in store.on_host("ls /var/lib/skep/backup")
     assert store.on_host("systemctl is-active skep-backup-boot").strip() == "active"
-    assert store.run(timeout=RUN).did_nothing
 
 
 def test_a_hive_can_only_add(store: OneHost) -> None:
