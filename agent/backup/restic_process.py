@@ -26,6 +26,8 @@ _MOVED_BYTES, _MOVED_TICKS = 500_000, 100
 _ENDS = 10.0
 _RETRY = re.compile(r"returned error, retrying after (?P<pause>[\w.µ]+): (?P<why>.*)")
 _HASH = re.compile(r"\b([0-9a-f]{10})[0-9a-f]{54}\b")
+_LOST = re.compile(r"\bpack ([0-9a-f]{10})[0-9a-f]{54}: does not exist")
+"""What `check` says of a file that is listed and not there, before it tries for a quarter of an hour to read it."""
 _PASSWORD = re.compile(r"(://[^/@:\s]*:)(?!\d+(?:/|$))[^\s\"']*@")
 """As in skep's `model/backup_address.py`, which the agent can't import."""
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
@@ -74,7 +76,7 @@ def run(
 
     Raises:
         RepositoryUnreachableError: It got nowhere, and was ended.
-        AgentError: It can't be started.
+        AgentError: It can't be started; or it found a file missing, and was ended.
 
     """
     try:
@@ -98,6 +100,8 @@ def run(
             (hear or said.append)(line.decode(errors="replace"))
         status = process.wait()
         watch.join()
+    if watch.lost:
+        raise AgentError(f"restic: pack {watch.lost} is missing")
     if watch.gave_up:
         raise RepositoryUnreachableError(
             f"the repository does not answer, or does not take this: {without_passwords(watch.gave_up)}"
@@ -120,7 +124,7 @@ class _Watch:
 
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         self.errors: list[str] = []
-        self.gave_up = ""
+        self.gave_up = self.lost = ""
         self._process = process
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._looker = threading.Thread(target=self._look, daemon=True)
@@ -141,6 +145,9 @@ class _Watch:
         for line in self._process.stderr or ():
             text = line.decode(errors="replace")
             self.errors.append(text)
+            if (lost := _LOST.search(text)) is not None:
+                self.lost = lost[1]
+                self._end(text)
             found = _RETRY.search(text)
             if found is not None and _seconds(found["pause"]) > LONGEST_PAUSE:
                 self._end(_HASH.sub(r"\1", found["why"].strip()))
