@@ -32,6 +32,7 @@ class WantedLines(NamedTuple):
         pattern: What their text must match; None for any text.
         source: The number or name of their task, or the host that they come from; in a host's file the unit. Empty
             for all.
+        until: Until when, as `since`; empty for the end.
 
     """
 
@@ -39,10 +40,13 @@ class WantedLines(NamedTuple):
     lines: int = 0
     pattern: LimitedPattern | None = None
     source: str = ""
+    until: str = ""
 
     def takes(self, line: CentralLine) -> bool:
         """Return whether a line is wanted."""
-        if line.time < self.since or (self.source and self.source not in _names(line)):
+        if line.time < self.since or (self.until and line.time >= self.until):
+            return False
+        if self.source and self.source not in _names(line):
             return False
         return self.pattern is None or self.pattern.is_in(line.text)
 

@@ -36,6 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     read.add_argument("--lines", type=int, default=0)
     read.add_argument("--grep", default="")
     read.add_argument("--source", default="")
+    read.add_argument("--until", default="")
     words = parser.parse_args(arguments)
     os.umask(0o077)
     try:
@@ -67,7 +68,7 @@ def _read(words: argparse.Namespace) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     pattern = LimitedPattern(words.grep) if words.grep else None
-    wanted = WantedLines(words.since, words.lines, pattern, words.source)
+    wanted = WantedLines(words.since, words.lines, pattern, words.source, words.until)
     count = 0
     for line in central_lines(CENTRAL / words.kind, words.name, wanted):
         count += 1

@@ -202,17 +202,26 @@ def _lines(run: Run, wanted: _Wanted, warn: Callable[[str], None]) -> Iterator[P
     if wanted.moment is not None:
         begin_at, end_at = wanted.moment - BEFORE, wanted.moment + AFTER
         request = LogRequest(f"{begin_at:.9f}", until=f"{end_at:.9f}")
-        kept = replace(kept, moment=begin_at, lines=0)
+        kept = replace(kept, moment=begin_at, until=end_at)
         until = f"{datetime.fromtimestamp(end_at, UTC):%Y-%m-%dT%H:%M:%S.%f}"
-    keeps = partial(central_lines, run, kept) if run.stage.site.logs is not None else None
+    keeps = partial(_kept, run, kept, until, warn) if run.stage.site.logs is not None else None
     if wanted.service:
         # What the repository host keeps: also of tasks that are gone by now.
         lines = ServiceLogs(run, wanted.service, request, lambda _each: True, warn, kept=keeps).lines()
     else:
-        lines = central_lines(run, kept)
+        lines = _kept(run, kept, until, warn)
     within = takewhile(lambda each: each.line.time < until, lines)
     for each in deque(_in_time(name, within), LINES):
         yield PageLogLine(each.line.time, each.task, clean(run.secrets.redact(each.line.text))[:LONGEST])
+
+
+def _kept(run: Run, request: CentralRequest, until: str, warn: Callable[[str], None]) -> Iterator[TaskLine]:
+    """Yield the lines that are kept; what comes behind their end is the agent's word on what it can't read."""
+    for each in central_lines(run, request):
+        if each.line.time < until:
+            yield each
+        else:
+            warn(each.line.text)
 
 
 def _in_time(name: str, lines: Iterable[TaskLine]) -> Iterator[TaskLine]:

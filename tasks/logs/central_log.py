@@ -30,6 +30,7 @@ class CentralRequest:
         lines: The last so many that match; 0 for all.
         pattern: A regular expression that they match; empty for all.
         source: The task, by its number, name or host; in a host's file the unit. Empty for all.
+        until: Until when, as `moment`; 0 for the end.
         seconds: How long reading may take there, after which it is ended; 0 for as long as it takes.
 
     """
@@ -40,6 +41,7 @@ class CentralRequest:
     lines: int = 0
     pattern: str = ""
     source: str = ""
+    until: float = 0.0
     seconds: float = 0.0
 
     @property
@@ -48,13 +50,18 @@ class CentralRequest:
         # What is killed here goes on there as long as it writes nothing, as while it sorts a month of lines.
         limit = ["timeout", f"{self.seconds:g}"] if self.seconds else []
         words = ["sudo", "-n", *limit, "python3", "-I", AGENT, "logs", "read", self.kind, self.name]
-        if self.moment:
-            words.append(f"--since={datetime.fromtimestamp(self.moment, UTC):%Y-%m-%dT%H:%M:%S.%f}000Z")
+        words += [f"--since={_time(self.moment)}"] if self.moment else []
+        words += [f"--until={_time(self.until)}"] if self.until else []
         if self.lines:
             words.append(f"--lines={self.lines}")
         words += [f"--grep={self.pattern}"] if self.pattern else []
         words += [f"--source={self.source}"] if self.source else []
         return shlex.join(words)
+
+
+def _time(seconds: float) -> str:
+    """Return a time in the form of the files' times, which sorts as text."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S.%f}000Z"
 
 
 def central_lines(run: Run, request: CentralRequest) -> Iterator[TaskLine]:

@@ -71,6 +71,7 @@ def test_a_torn_line_is_left_out(tmp_path: Path) -> None:
     ("wanted", "found"),
     [
         (WantedLines(since="2026-11-30T12:00:02.000000000Z"), ["two", "three", "four"]),
+        (WantedLines(until="2026-11-30T12:00:03.000000000Z", lines=1), ["two"]),
         (WantedLines(lines=1), ["four"]),
         (WantedLines(pattern=LimitedPattern("^t"), lines=1), ["three"]),
         (WantedLines(source="2"), ["two"]),

@@ -167,8 +167,8 @@ def test_an_alarm_of_a_host_has_lines_of_its_journal(made: Made, monkeypatch: py
 
     def central(_run: Run, request: CentralRequest) -> Iterator[TaskLine]:
         asked.append(request)
-        for time in ("1970-01-01T00:59:00Z", "1970-01-01T01:02:00Z"):
-            yield line(time, "no route to host", "docker.service")
+        yield line("1970-01-01T00:59:00Z", "no route to host", "docker.service")
+        yield line("2026-11-30T12:00:00Z", "hive0.log-2.gz can't be read", "hive0")
 
     monkeypatch.setattr(log_reading, "central_lines", central)
     alarm = replace(ALARM, name="HostSilent", service="", host="hive0")
@@ -178,9 +178,11 @@ def test_an_alarm_of_a_host_has_lines_of_its_journal(made: Made, monkeypatch: py
     made.edit("[networks.back]", "[logs]\n[networks.back]")
     lines = (PageLogLine("1970-01-01T00:59:00Z", "docker.service", "no route to host"),)
     assert read(made.run(), page)[0].logs == (
-        PageLog("", "HostSilent: it is short", lines, "hive0", alarm.since),
+        PageLog(
+            "", "HostSilent: it is short", lines, "hive0", alarm.since, ("hive0.log-2.gz can't be read",)
+        ),
     )
-    assert asked == [CentralRequest("hosts", "hive0", 3300.0, seconds=12.0)]
+    assert asked == [CentralRequest("hosts", "hive0", 3300.0, 20, until=3660.0, seconds=12.0)]
 
 
 def test_what_is_missing_in_a_log_is_said(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,7 +271,7 @@ def test_log_lines_that_are_kept(made: Made, monkeypatch: pytest.MonkeyPatch) ->
     def central(_run: Run, request: CentralRequest) -> Iterator[TaskLine]:
         asked.append(request)
         for time in ("1970-01-01T00:59:00Z", "1970-01-01T01:00:59Z", "1970-01-01T01:02:00Z"):
-            yield line(time)
+            yield line(time, time)
 
     class Kept(Lines):
         def lines(self) -> Iterator[TaskLine]:
@@ -284,7 +286,7 @@ def test_log_lines_that_are_kept(made: Made, monkeypatch: pytest.MonkeyPatch) ->
 
     made.edit("[networks.back]", "[logs]\n[networks.back]")
     assert times(made.run()) == {"web": ["1970-01-01T00:59:00Z", "1970-01-01T01:00:59Z"]}
-    assert asked == [CentralRequest("services", "web", 3300.0, seconds=12.0)]
+    assert asked == [CentralRequest("services", "web", 3300.0, 20, until=3660.0, seconds=12.0)]
 
 
 def test_no_log_lines_where_a_secret_is_not_known(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,11 +50,12 @@ def test_a_line_has_the_name_of_its_task(source: bytes, task: str) -> None:
 
 def test_what_is_asked_for() -> None:
     """All is asked for on the host, so that no line comes that is not wanted."""
-    request = CentralRequest(HOSTS, "hive0", 1764504000.5, 20, "no route", "docker")
+    request = CentralRequest(HOSTS, "hive0", 1764504000.5, 20, "no route", "docker", 1764504100.0)
 
     assert request.command == (
         "sudo -n python3 -I /usr/local/lib/skep/agent.pyz logs read hosts hive0 "
-        "--since=2025-11-30T12:00:00.500000000Z --lines=20 '--grep=no route' --source=docker"
+        "--since=2025-11-30T12:00:00.500000000Z --until=2025-11-30T12:01:40.000000000Z "
+        "--lines=20 '--grep=no route' --source=docker"
     )
 
 
