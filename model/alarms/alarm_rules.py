@@ -33,6 +33,7 @@ _TASKS = (
     f"(skep_service_tasks_running or last_over_time(skep_service_tasks_running[2m]) and on (host) {_UNKNOWN})"
 )
 _RUNNING = f"sum by (service) ({_TASKS} and on (host) {FRESH})"
+_FAILURES = "skep_service_task_failures_total"
 _RUNNING_OR_NONE = f"({_RUNNING} or {_WANTED} * 0)"
 _HELD = f"max by (service) (skep_service_held and on (host) {FRESH}) == 1"
 """Services that a backup pauses or stops, as it is told to, or that start again after it."""
@@ -198,7 +199,8 @@ RULES = (
     ),
     AlarmRule(
         "ServiceRestarts",
-        f"sum by (service) ({_grown('skep_service_task_failures_total', 15)}) > 2.5",
+        f"sum by (service) ({_grown(_FAILURES, 15)}) > 2.5 and on (service)"
+        f" sum by (service) ({_grown(_FAILURES, 5)}) > 0",
         0,
         "Tasks of {{ $labels.service }} end again and again.",
         "doit logs {{ $labels.service }} since=15m",

@@ -5,11 +5,13 @@ four hours, for the one that it sent. So an alarm that was sent is left out of t
 """
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from model.alarms.given_alarms import GivenAlarm
 
 _SERVICE, _HOST, _NAME = "service", "host", "alertname"
+_OF_BEFORE = frozenset({"ErrorSeen", "ServiceRestarts"})
+"""Alarms of what happened in the last minutes, not of how it is now."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class WantedSilence:
         label: The label of the alarms of which nobody is told, ...
         values: ... and its values.
         but: The names of alarms that are told all the same.
+        only: The names of the alarms of which nobody is told; empty for all but these.
 
     """
 
@@ -44,6 +47,7 @@ class WantedSilence:
     label: str
     values: frozenset[str]
     but: frozenset[str] = frozenset()
+    only: frozenset[str] = frozenset()
 
 
 def wanted_silences(work: str, touched: Touched, told: Iterable[GivenAlarm]) -> Iterator[WantedSilence]:
@@ -68,3 +72,15 @@ def wanted_silences(work: str, touched: Touched, told: Iterable[GivenAlarm]) -> 
             yield WantedSilence(work, label, frozenset({about}), frozenset(sent))
     if alarms := frozenset(touched.alarms) - {alarm.name for alarm in told}:
         yield WantedSilence(work, _NAME, alarms)
+
+
+def silences_afterwards(wanted: Iterable[WantedSilence]) -> Iterator[WantedSilence]:
+    """Yield the silences that hold on when a work is done: of alarms of what happened while it was.
+
+    Args:
+        wanted: The silences of the work.
+
+    """
+    for each in wanted:
+        if each.label != _NAME and (names := _OF_BEFORE - each.but):
+            yield replace(each, but=frozenset(), only=names)

@@ -128,6 +128,8 @@ def _matchers(wanted: WantedSilence) -> list[str]:
     """Return a silence's conditions in amtool's words. Names have no sign with a meaning of its own."""
     kind = "=" if len(wanted.values) == 1 else "=~"
     conditions = [f"{wanted.label}{kind}{'|'.join(sorted(wanted.values))}"]
+    if wanted.only:
+        conditions.append(f"alertname=~{'|'.join(sorted(wanted.only))}")
     if wanted.but:
         conditions.append(f"alertname!~{'|'.join(sorted(wanted.but))}")
     return conditions

@@ -1,14 +1,15 @@
 """The silences of a run: of alarms that its own work causes nobody is told, and of no others.
 
 Each is on the repository host before its work begins, and holds for as long as that may take: a run that is killed
-leaves one that ends by itself. When the work is done, it ends as soon as Prometheus has seen that all is well again.
+leaves one that ends by itself. When the work is done, it ends as soon as Prometheus has seen that all is well again;
+but for alarms of what happened in the last minutes, which was the work's own doing.
 """
 
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from model.alarms.touched import Touched, wanted_silences
+from model.alarms.touched import Touched, WantedSilence, silences_afterwards, wanted_silences
 from model.errors import SkepError
 from model.log import Log
 from remote.monitoring.alertmanager import (
@@ -23,6 +24,8 @@ from remote.ssh.connection import Connection
 TAIL = 60
 """Seconds until Prometheus knows how it is after the work: an agent looks every 15, it is read every 15, for 5 at most,
 and an alarm that is over is known 5 later."""
+AFTERWARDS = 300 + TAIL
+"""Seconds for which nobody is told of errors and failures of before the work's end: alarms look back for 300."""
 LEASE, RENEWAL = 900.0, 300.0
 """Seconds for which the silence of a work holds of which nobody knows how long it takes, and after which it is
 prolonged as long as that goes on."""
@@ -52,6 +55,8 @@ class RunSilences:
         self._is_there, self._connect, self._who, self._renewal = is_there, connect, who, renewal
         self._guard = threading.Lock()
         self._held: dict[str, list[str]] = {}
+        self._wanted: dict[str, list[WantedSilence]] = {}
+        """Work to the silences that were made of it."""
         self._lasting: dict[str, threading.Event] = {}
         self._at_ends = threading.Lock()
         """Held while ends are set: one that is prolonged as its work ends must not be longer for it."""
@@ -157,6 +162,8 @@ class RunSilences:
         connection = self._connect()
         told = [alarm for alarm in given_alarms(connection) if alarm.is_told]
         wanted = [each for work, what in works.items() for each in wanted_silences(work, what, told)]
+        with self._guard:
+            self._wanted |= {work: [each for each in wanted if each.work == work] for work in works}
         try:
             return add_silences(connection, wanted, seconds + TAIL, self._who)
         except KeyboardInterrupt:
@@ -171,12 +178,16 @@ class RunSilences:
     def end(self, works: Iterable[str], log: Log) -> None:
         """Have the silences of works end once Prometheus has seen how it is now; without any, do nothing."""
         with self._guard:
+            works = [*works]
             ids = [each for work in works for each in self._forget(work)]
+            made = [each for work in works for each in self._wanted.pop(work, ())]
         if not ids:
             return
         try:
             with self._at_ends:
                 end_silences_in(self._connect(), ids, TAIL)
+            if afterwards := [*silences_afterwards(made)]:
+                add_silences(self._connect(), afterwards, AFTERWARDS, self._who)
         except SkepError as error:
             log(f"its silence ends by itself: {error}")
 

@@ -12,7 +12,7 @@ from typing import Any
 from model.alarms.alarm_rules import WATCHDOG
 from model.errors import CommandError, HostError
 from tasks.run.context import Run
-from tasks.run.silences import TAIL, RunSilences
+from tasks.run.silences import AFTERWARDS, RunSilences
 
 
 def alarm(name: str, since: str = "2026-11-30 12:00:00 +0000 UTC", **labels: str) -> dict[str, Any]:
@@ -65,7 +65,7 @@ class AlertmanagerHost:
     def held(self) -> list[dict[str, str]]:
         """The matchers of the silences whose work goes on."""
         silences = zip(self.added, self.silences.values(), strict=True)
-        return [matchers for matchers, silence in silences if silence["seconds"] > TAIL]
+        return [matchers for matchers, silence in silences if silence["seconds"] > AFTERWARDS]
 
     def lapse(self) -> None:
         """Have all silences end by themselves."""

@@ -251,7 +251,7 @@ CASES = [
         "ServiceRestarts",
         "four times",
         {FAILED: "0 0 1 2 3 4x56"},
-        "15m",
+        "5m",
         WEB,
         "4 times in 15 minutes, or since that was read last",
         60,
@@ -268,6 +268,7 @@ CASES = [
     Case("ServiceRestarts", "a quarter of an hour after an outage", {FAILED: "1x10 _x80 5x100"}, "2300s"),
     Case("ServiceRestarts", "begun anew after an outage", {FAILED: "9x10 _x80 0x60"}, "1400s"),
     Case("ServiceRestarts", "read for the first time", {FAILED: "_x80 5x60"}, "1400s"),
+    Case("ServiceRestarts", "four times, the last six minutes ago", {FAILED: "0x10 1 2 3 4x56"}, "9m"),
     Case("ServiceRestarts", "twice", {FAILED: "0 0 1 2x56"}, "15m"),
     Case(
         "ServiceChanged",

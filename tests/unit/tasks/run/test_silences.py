@@ -18,7 +18,7 @@ from tasks.alarms.silenced import (
 )
 from tasks.hosts.setup_steps import HostSteps, SetupStep
 from tasks.observe.states import HostState
-from tasks.run.silences import PROLONGING, TAIL, RunSilences
+from tasks.run.silences import AFTERWARDS, PROLONGING, TAIL, RunSilences
 from tasks.step import Work
 from tests import made as rig
 from tests.doubles.alertmanager import AlertmanagerHost, alarm
@@ -28,6 +28,10 @@ from tests.rig import wait_until
 def refused(_host: object) -> Any:
     """Stand for a connection that nobody is to open."""
     raise AssertionError("nobody is asked")
+
+
+OF_BEFORE = {"alertname": "~ErrorSeen|ServiceRestarts"}
+"""The alarms of what happened in the last minutes."""
 
 
 class Rig:
@@ -53,8 +57,9 @@ class Rig:
 
     @property
     def seconds(self) -> list[int]:
-        """How long each silence holds."""
-        return [each["seconds"] for each in self.host.silences.values()]
+        """How long each silence holds, but for those of what happened before a work's end."""
+        every = [each["seconds"] for each in self.host.silences.values()]
+        return [seconds for seconds in every if seconds != AFTERWARDS]
 
 
 @pytest.fixture
@@ -74,6 +79,24 @@ def test_a_deployment_is_silenced_and_ends_its_silence(site: Rig) -> None:
             "service web is deployed",
         )
     assert site.seconds == [TAIL]
+    assert site.lines == []
+
+
+def test_what_happened_during_a_work_is_told_by_no_alarm_afterwards(site: Rig) -> None:
+    """Alarms of errors and failures look back for minutes; all others are told as soon as Prometheus has looked.
+
+    An alarm that was sent before is left out here as well.
+    """
+    site.host.alarms.append(alarm("ErrorSeen", service="db"))
+    site.run.silences.begin("work", Touched({"web", "db"}, {"hive0"}, {"ManagersFew"}), 100, site.log)
+    made = len(site.host.added)
+    site.run.silences.close(site.log)
+    assert site.host.added[made:] == [
+        {"service": "web"} | OF_BEFORE,
+        {"service": "db", "alertname": "~ServiceRestarts"},
+        {"host": "hive0"} | OF_BEFORE,
+    ]
+    assert sorted(each["seconds"] for each in site.host.silences.values()) == [60] * 4 + [360] * 3
     assert site.lines == []
 
 
@@ -227,7 +250,7 @@ def test_a_work_of_any_length_prolongs_its_silence(site: Rig) -> None:
             assert site.host.updated.wait(10)
             assert site.seconds == [900 + TAIL]
         silences.begin_lasting("work", Touched(services={"web"}), site.log)
-    assert len(site.host.added) == 1
+    assert site.host.added == [{"service": "web"}, {"service": "web"} | OF_BEFORE]
     assert site.seconds == [TAIL]
     wait_until(lambda: not prolonging.is_alive(), "its thread to end")
     assert site.seconds == [TAIL]
