@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agent.logs import collector_room
-from agent.logs.collector_room import CollectorRoom
+from agent.logs.collector_room import CollectorRoom, is_read_only
 
 MEGABYTE = 1 << 20
 
@@ -24,7 +24,7 @@ class Host:
 
     def __init__(self, mark: Path) -> None:
         self.mark = mark
-        self.free = 500
+        self.free, self.inodes, self.is_read_only = 500, 0, False
         self.state, self.result = "active", "success"
         self.orders: list[str] = []
         self.said: list[str] = []
@@ -36,7 +36,9 @@ class Host:
 
     def statvfs(self, _path: Path) -> SimpleNamespace:
         """Return how much is free."""
-        return SimpleNamespace(f_bavail=self.free, f_frsize=MEGABYTE)
+        return SimpleNamespace(
+            f_bavail=self.free, f_frsize=MEGABYTE, f_files=self.inodes, f_favail=self.inodes
+        )
 
     def run(self, words: list[str], **_options: Any) -> SimpleNamespace:
         """Do what a systemctl would."""
@@ -56,6 +58,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     made = Host(tmp_path / "mark")
     monkeypatch.setattr(os, "statvfs", made.statvfs)
     monkeypatch.setattr(subprocess, "run", made.run)
+    monkeypatch.setattr(collector_room, "is_read_only", lambda _path: made.is_read_only)
     monkeypatch.setattr(collector_room, "_SELDOM", 0.0)
     return made
 
@@ -76,6 +79,47 @@ def test_the_collector_is_stopped_and_started_once_each(host: Host, *, is_one_pr
         "/var/log: 255 MB are free: the collector takes no lines until there are more",
         "/var/log: 320 MB are free: the collector takes lines again",
     ]
+
+
+def test_a_disk_without_inodes(host: Host) -> None:
+    """The collector could not begin a file anew; a file system that makes them as it goes has no number of them."""
+    room, full = host.room(), []
+    for inodes in (0, 5000, 999, 1000, 1249, 1250):
+        host.inodes = inodes
+        room.look()
+        full.append(room.is_full)
+
+    assert full == [False, False, True, True, True, False]
+    assert host.orders == ["stop", "start"]
+    assert host.said[0] == "/var/log: 999 inodes are free: the collector takes no lines until there are more"
+
+
+def test_a_disk_that_became_read_only(host: Host) -> None:
+    """As by a fault. The collector is started when it can be written to again."""
+    room = host.room()
+    host.is_read_only = True
+    room.look()
+    assert (room.is_full, host.orders) == (True, ["stop"])
+    assert host.said == [
+        "/var/log: the file system is read-only: the collector takes no lines until it can be written to"
+    ]
+    host.is_read_only = False
+    room.look()
+    assert (room.is_full, host.orders) == (False, ["stop", "start"])
+
+
+def test_read_only_for_this_process_alone(tmp_path: Path) -> None:
+    """The shipper's unit shows it all file systems read-only: what counts is the file system's own state."""
+    device = tmp_path.stat().st_dev
+    mounts = tmp_path / "mountinfo"
+    line = f"36 35 {os.major(device)}:{os.minor(device)} / /var/log ro,noatime master:1 - ext4 /dev/vda1"
+    other = "30 35 0:999 / /proc rw - proc proc ro"
+    mounts.write_text(f"{other}\n{line} rw,errors=remount-ro\n")
+    assert not is_read_only(tmp_path, mounts)
+    mounts.write_text(f"{other}\n{line} ro,errors=remount-ro\n")
+    assert is_read_only(tmp_path, mounts)
+    mounts.write_text(f"{other}\n")
+    assert not is_read_only(tmp_path, mounts)
 
 
 def test_a_collector_that_somebody_started_is_stopped_again(host: Host) -> None:
