@@ -52,10 +52,10 @@ def test_a_site_that_can_not_be_built_says_so_once(tmp_path: Path, failure: str)
 def test_what_was_not_run_is_run_with_what_failed(tmp_path: Path) -> None:
     """`--last-failed` has those that could not be run, too: they may fail as well."""
     (tmp_path / "test_of_a_site.py").write_text(TESTS.format(failure="raise ValueError('no room')"))
-    words = ["-p", "tests.conftest", "-n", "1", "--dist", "loadscope", f"--rootdir={tmp_path}", str(tmp_path)]
+    words = ["-p", "tests.conftest", "-n", "1", "--dist", "loadscope", "-o", "cache_dir=.pytest_cache"]
 
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *words],
+        [sys.executable, "-m", "pytest", *words, f"--rootdir={tmp_path}", str(tmp_path)],
         cwd=rig.ROOT,
         capture_output=True,
         text=True,
