@@ -14,6 +14,9 @@ renewal."""
 BACKUP_STOP = "skep.stopped-for-backup"
 """It is stopped while its files are saved: the number of tasks that it has again after that."""
 
+SPREAD = "skep.spread"
+"""It has more tasks for a while, so that the swarm places them where few are: the number that it goes back to."""
+
 
 def is_at_work(spec: Mapping[str, Any]) -> bool:
     """Return whether a run has changed a service for a while."""
@@ -25,6 +28,18 @@ def as_before_backup(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     number = str((spec.get("Labels") or {}).get(BACKUP_STOP, ""))
     if not number.isdecimal() or (spec["Mode"].get("Replicated") or {}).get("Replicas") != 0:
         return spec
-    before: dict[str, Any] = copy.deepcopy({**spec})
-    before["Mode"]["Replicated"]["Replicas"] = int(number)
-    return before
+    return _with_replicas(spec, int(number))
+
+
+def without_extra(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a service's specification, with its own number of tasks if `doit rebalance` gave it more for a while."""
+    number = str((spec.get("Labels") or {}).get(SPREAD, ""))
+    replicas = ((spec.get("Mode") or {}).get("Replicated") or {}).get("Replicas", 0)
+    return _with_replicas(spec, int(number)) if number.isdecimal() and replicas > int(number) else spec
+
+
+def _with_replicas(spec: Mapping[str, Any], replicas: int) -> Mapping[str, Any]:
+    """Return a service's specification with another number of tasks."""
+    changed: dict[str, Any] = copy.deepcopy({**spec})
+    changed["Mode"]["Replicated"]["Replicas"] = replicas
+    return changed

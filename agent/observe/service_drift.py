@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
-from agent.host.service_labels import SPEC, as_before_backup, is_at_work
+from agent.host.service_labels import SPEC, as_before_backup, is_at_work, without_extra
 from agent.observe.exposition import Exposition
 from agent.observe.observe_config import ObserveConfig
 
@@ -36,7 +36,9 @@ def drift_figures(services: Iterable[Mapping[str, Any]], config: ObserveConfig, 
 
 
 def is_changed(spec: Mapping[str, Any]) -> bool:
-    """Return whether somebody else changed a service since skep saw it run. A backup that has stopped it did not.
+    """Return whether somebody else changed a service since skep saw it run.
+
+    A backup that has stopped it did not, nor did a rebalance that has given it more tasks for a while.
 
     Args:
         spec: Its specification, as the swarm has it.
@@ -45,7 +47,7 @@ def is_changed(spec: Mapping[str, Any]) -> bool:
     if is_at_work(spec):
         return False
     digest = (spec.get("Labels") or {}).get(SPEC)
-    return digest is not None and digest != _digest(as_before_backup(spec))
+    return digest is not None and digest != _digest(without_extra(as_before_backup(spec)))
 
 
 def _digest(spec: Mapping[str, Any]) -> str:

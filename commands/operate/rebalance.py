@@ -81,7 +81,7 @@ Exit status: 0 nothing to do, or done; 2 something to do, not confirmed; 1 it fa
         for name, reason in found.staying.items():
             log(f"  {name}  stays: {reason}")
         for name, more in found.half_done.items():
-            log(f"~ {name}  {more}, which did not end: they end first")
+            log(f"~ {name}  {more}: if none is at work, they end first")
         if not found.moves and not found.half_done:
             log("nothing to do: no service that is free to move is spread unevenly")
             return NOTHING
@@ -130,10 +130,11 @@ def _move(run: Run, only: str, log: ConsoleLog) -> int:
     """
     tries: dict[str, int] = {}
     found = _look(run, only, log)
+    ended = 0
     for name in found.half_done:
         with silenced_service(run, name, f"service {name} is spread evenly", log):
             AdjustedService(run, name).end_spread(log)
-        tries[name] = 0
+        ended += 1
         found = _settled(run, only, name)
     while move := next((each for each in found.moves if tries.get(each.service, 0) < TRIES), None):
         log(f"{move.service}: {move.reason}; {_order(move)}")
@@ -147,7 +148,11 @@ def _move(run: Run, only: str, log: ConsoleLog) -> int:
         found = _settled(run, only, move.service)
     for left in found.moves:
         log(f"{left.service}: {left.reason} still: the swarm has placed its tasks so")
-    log(f"{len(tries)} service{'' if len(tries) == 1 else 's'} placed anew" if tries else "nothing to do")
+    log(
+        f"{len(tries)} service{'' if len(tries) == 1 else 's'} placed anew"
+        if tries or ended
+        else "nothing to do"
+    )
     return NOTHING
 
 

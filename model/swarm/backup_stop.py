@@ -7,8 +7,9 @@ from model.moments import engine_moment
 
 LEFT_STOPPED = "a backup has stopped it, and has not started it again"
 """What is wrong with a service whose backup was lost with its hive."""
-_LONGEST = 3600.0
-"""Seconds for which a backup may keep a service stopped; as long as it takes until the alarm `BackupHolds`."""
+_LONGEST = 6 * 3600.0
+"""Seconds for which a backup may keep a service stopped. After an hour there is the alarm `BackupHolds`; but a first
+backup of much data may be at work for longer."""
 
 
 def is_stopped_for_backup(spec: Json) -> bool:
@@ -23,7 +24,7 @@ def is_stopped_for_backup(spec: Json) -> bool:
 
 
 def is_left_stopped(service: Json, now: float) -> bool:
-    """Return whether a backup has stopped a service, and is not going to start it: it was lost with its hive.
+    """Return whether a backup has stopped a service for so long that it was probably lost with its hive.
 
     Args:
         service: The service, as the swarm has it.

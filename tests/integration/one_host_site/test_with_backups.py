@@ -213,7 +213,7 @@ def test_a_run_while_a_backup_has_stopped_the_service(store: OneHost) -> None:
     assert ended.status == 0, ended.text
     assert ids(store)[:-1] == before
     assert store.run(timeout=RUN).did_nothing
-    assert rows(store) == ["first"] * 2
+    assert rows(store) == ["first"]  # its database was in the container before
     store.write(_TOML.format(image=TINY, dump=_DUMP))
     store.ran()
 

@@ -9,7 +9,14 @@ from agent.observe import service_drift
 from agent.observe.exposition import Exposition
 from agent.observe.observe_config import ObserveConfig, ObservedService
 from agent.observe.service_drift import drift_figures, is_changed
-from model.labels import BACKUP_STOP_LABEL, DISCONNECTED_LABEL, MOVING_LABEL, PINNED_LABEL, SPEC_LABEL
+from model.labels import (
+    BACKUP_STOP_LABEL,
+    DISCONNECTED_LABEL,
+    MOVING_LABEL,
+    PINNED_LABEL,
+    SPEC_LABEL,
+    SPREAD_LABEL,
+)
 from model.swarm.scaled import scale_labels
 from remote.swarm.spec import is_changed_by_others, spec_digest
 
@@ -54,6 +61,9 @@ CASES = [
     (scaled(seen(**{BACKUP_STOP_LABEL: "2"}), 0), False),
     (scaled(seen(**{BACKUP_STOP_LABEL: "3"}), 0), True),
     (scaled(seen(**{BACKUP_STOP_LABEL: "2"}), 1), True),
+    (scaled(seen(**{SPREAD_LABEL: "2"}), 3), False),
+    (scaled(seen(**{SPREAD_LABEL: "4"}), 5), True),
+    (scaled(seen(**{SPREAD_LABEL: "2"}), 1), True),
 ]
 
 
@@ -62,7 +72,7 @@ CASES = [
 def test_changed_by_others(
     monkeypatch: pytest.MonkeyPatch, spec: dict[str, Any], module: str, *, is_drift: bool
 ) -> None:
-    """By what it has with the label of what it had; not what skep does: a deployment, a scale, a pin, a move, a backup.
+    """By what it has with the label of what it had; not what skep does, from a deployment to a backup or a rebalance.
 
     What somebody changed before a backup stopped the service, or while it did, stays a change.
     """

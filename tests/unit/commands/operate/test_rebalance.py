@@ -108,7 +108,7 @@ def test_one_that_was_killed(typed: Typed) -> None:
     status, output = typed.type()
     assert status == 2
     assert output.startswith(
-        "~ web  has 2 tasks more for a while, of doit rebalance, which did not end: they end"
+        "~ web  has 2 tasks more for a while, of doit rebalance: if none is at work, they end"
     )
 
     typed.looks = [half, Balance((UNEVEN,), {}, {}), Balance((), {}, {})]

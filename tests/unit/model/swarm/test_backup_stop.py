@@ -45,14 +45,14 @@ def test_one_that_was_started_since_is_not_stopped(*, found: dict[str, Any], is_
 @pytest.mark.parametrize(
     ("found", "now", "is_left"),
     [
-        (service(), "2026-11-29T01:59:59Z", False),
-        (service(), "2026-11-29T02:00:01Z", True),
-        (service(replicas=1), "2026-11-29T02:00:01Z", False),
-        ({**service(), "UpdatedAt": ""}, "2026-11-29T02:00:01Z", False),
+        (service(), "2026-11-29T06:59:59Z", False),
+        (service(), "2026-11-29T07:00:01Z", True),
+        (service(replicas=1), "2026-11-29T07:00:01Z", False),
+        ({**service(), "UpdatedAt": ""}, "2026-11-29T07:00:01Z", False),
     ],
-    ids=["at work", "an hour", "started since", "no time"],
+    ids=["at work", "six hours", "started since", "no time"],
 )
-def test_after_an_hour_it_was_left_so(found: dict[str, Any], now: str, *, is_left: bool) -> None:
+def test_after_six_hours_it_was_left_so(found: dict[str, Any], now: str, *, is_left: bool) -> None:
     """A backup that was lost with its hive starts nothing again."""
     assert is_left_stopped(found, engine_moment(now) or 0.0) is is_left
 
@@ -60,12 +60,12 @@ def test_after_an_hour_it_was_left_so(found: dict[str, Any], now: str, *, is_lef
 @pytest.mark.parametrize(
     ("found", "now", "is_refused"),
     [
-        (service(), "2026-11-29T01:59:59Z", True),
-        (service(), "2026-11-29T02:00:01Z", False),
+        (service(), "2026-11-29T06:59:59Z", True),
+        (service(), "2026-11-29T07:00:01Z", False),
         (service(replicas=1), "2026-11-29T01:00:01Z", False),
         (service(number=""), "2026-11-29T01:00:01Z", False),
     ],
-    ids=["at work", "an hour", "started since", "by somebody"],
+    ids=["at work", "six hours", "started since", "by somebody"],
 )
 def test_its_tasks_are_not_started_while_it_is_saved(
     found: dict[str, Any], now: str, *, is_refused: bool

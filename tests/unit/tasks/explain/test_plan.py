@@ -255,7 +255,7 @@ def test_drift(made: Made) -> None:
 
 
 def test_a_service_that_a_backup_has_stopped(made: Made) -> None:
-    """It is left alone, as its files are read: only an hour later a run starts it again."""
+    """It is left alone, as its files are read: only six hours later a run starts it again."""
     web = made.swarm.services["web"]
     web["Spec"]["Mode"] = {"Replicated": {"Replicas": 1}}
     web["Spec"]["Labels"] |= {SPEC_LABEL: spec_digest(web["Spec"]), BACKUP_STOP_LABEL: "1"}
@@ -264,7 +264,7 @@ def test_a_service_that_a_backup_has_stopped(made: Made) -> None:
     web["UpdatedAt"] = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}.5Z"
     assert actions(made) == {}
 
-    web["UpdatedAt"] = f"{datetime.now(UTC) - timedelta(minutes=61):%Y-%m-%dT%H:%M:%S}.5Z"
+    web["UpdatedAt"] = f"{datetime.now(UTC) - timedelta(minutes=361):%Y-%m-%dT%H:%M:%S}.5Z"
     assert actions(made) == {"deploy_services:web": "change"}
     assert reasons(made, "deploy_services:web") == ("a backup has stopped it, and has not started it again",)
 

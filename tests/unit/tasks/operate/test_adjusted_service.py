@@ -158,7 +158,7 @@ def test_its_files_are_being_saved(
 def test_left_stopped_by_its_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run starts it, or a person gives it a number, which is that person's from then on."""
     swarm = Swarm()
-    stopped_for_backup(swarm, seconds=4000)
+    stopped_for_backup(swarm, seconds=22_000)
     web = adjusted(tmp_path, monkeypatch, swarm)
 
     with pytest.raises(

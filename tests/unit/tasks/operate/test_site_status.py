@@ -447,7 +447,7 @@ def test_a_service_that_somebody_else_changed(stage: Stage) -> None:
 
 
 def test_a_service_that_a_backup_has_stopped(stage: Stage) -> None:
-    """It is said why no task runs, which is no fault for an hour, and not that somebody else changed it."""
+    """It is said why no task runs, which is no fault for six hours, and not that somebody else changed it."""
     before = service("web", {"Replicated": {"Replicas": 2}})["Spec"]
     labels = {SPEC_LABEL: spec_digest(before), BACKUP_STOP_LABEL: "2"}
     reading = changed(well(), services={"web": service("web", {"Replicated": {"Replicas": 0}}, **labels)})
@@ -463,7 +463,7 @@ def test_a_service_that_a_backup_has_stopped(stage: Stage) -> None:
     }
     reading = changed(well(), services={"web": stopped})
     web = status_of(
-        stage, replace(reading, engines={}, at=engine_moment("2026-11-29T02:00:01Z") or 0)
+        stage, replace(reading, engines={}, at=engine_moment("2026-11-29T07:00:01Z") or 0)
     ).services[0]
 
     assert web.problems == ("a backup has stopped it, and has not started it again (doit starts it)",)

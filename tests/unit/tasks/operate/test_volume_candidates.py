@@ -254,7 +254,7 @@ def test_a_service_that_a_backup_has_stopped(made: Made, listings: Listings) -> 
     saved(made, time.time() - 10)
     assert refused(made, listings).startswith("volume data: web is stopped while a backup of it is made")
 
-    saved(made, time.time() - 7200)
+    saved(made, time.time() - 22_000)
     assert moved(made, listings).move.stopped == {"web": {"replicas": 2}}
 
     saved(made, time.time() - 10)
