@@ -130,11 +130,10 @@ def _move(run: Run, only: str, log: ConsoleLog) -> int:
     """
     tries: dict[str, int] = {}
     found = _look(run, only, log)
-    ended = 0
-    for name in found.half_done:
+    half_done = found.half_done
+    for name in half_done:
         with silenced_service(run, name, f"service {name} is spread evenly", log):
             AdjustedService(run, name).end_spread(log)
-        ended += 1
         found = _settled(run, only, name)
     while move := next((each for each in found.moves if tries.get(each.service, 0) < TRIES), None):
         log(f"{move.service}: {move.reason}; {_order(move)}")
@@ -148,11 +147,10 @@ def _move(run: Run, only: str, log: ConsoleLog) -> int:
         found = _settled(run, only, move.service)
     for left in found.moves:
         log(f"{left.service}: {left.reason} still: the swarm has placed its tasks so")
-    log(
-        f"{len(tries)} service{'' if len(tries) == 1 else 's'} placed anew"
-        if tries or ended
-        else "nothing to do"
-    )
+    if tries:
+        log(f"{len(tries)} service{'' if len(tries) == 1 else 's'} placed anew")
+    elif not half_done:
+        log("nothing to do")
     return NOTHING
 
 
