@@ -151,7 +151,9 @@ def _service(
         if job.get("error") and not _is_mended(job, notes.values(), now):
             errors += 1
             yield f"{name}: its backup has failed for {_span(now, job.get('since') or now)}: {job['error']}"
-        if (untried := job.get("untried")) and not _is_at_work(untried, now):
+        if (untried := job.get("untried")) and not (
+            _is_at_work(untried, now) or _is_outdated(job, notes.values(), repository.tested.get(name), now)
+        ):
             faults += 1
             yield f"{name}: for {_span(now, untried['since'])} {untried['why']}"
         if ahead := [at for key in _TIMES if is_ahead(at := float(job.get(key) or 0), now)]:
@@ -241,6 +243,22 @@ def _late(
 def _is_at_work(untried: Json, now: float) -> bool:
     """Return whether a trial that has not ended may still be at work: no other one before it ended so either."""
     return bool(untried.get("begun")) and now - float(untried["since"]) <= LONGEST_TRIAL
+
+
+def _is_outdated(job: Json, notes: Collection[Json], tested: float | None, now: float) -> bool:
+    """Return whether a trial that was not made counts no more: another hive saves the service, or one went well since.
+
+    Args:
+        job: The note that has it.
+        notes: The service's notes, of all hives.
+        tested: When the last trial that the repository host knows of went well.
+        now: The time.
+
+    """
+    untried = job["untried"]
+    tried = max(float(at or 0) for at in (job.get("last_try"), untried["since"], untried.get("begun")))
+    later = [float(at or 0) for each in notes for at in (each.get("verified"), each.get("last_try"))]
+    return any(tried < at and not is_ahead(at, now) for at in (*later, float(tested or 0)))
 
 
 def _untried(

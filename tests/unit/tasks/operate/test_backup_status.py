@@ -12,7 +12,7 @@ from tasks.operate.host_reading import HostReading, parse_reading
 from tasks.operate.site_reading import SiteReading, SwarmReading
 
 NOW = 1_800_000_000
-DAY = 86_400
+HOUR, DAY = 3600, 86_400
 SITE: dict[str, Any] = {
     "site": "example",
     "stages": {"private": {"provider": "docker", "cidr": "192.0.2.0/24"}},
@@ -262,6 +262,31 @@ def test_a_trial_that_does_not_end() -> None:
     assert [line for line in untried(600, 600) if why in line] == []
 
 
+@pytest.mark.parametrize(
+    ("other", "tested", "said"),
+    [
+        ({"last_try": NOW - 99 * DAY}, NOW - 41 * DAY, True),
+        ({"last_try": NOW - DAY, "error": "no room", "since": NOW - DAY}, 0, False),
+        ({"last_try": NOW + DAY}, 0, True),
+        ({"last_try": NOW - 99 * DAY, "verified": NOW - DAY}, 0, False),
+        ({"last_try": NOW - 99 * DAY}, NOW - DAY, False),
+        ({"last_try": NOW - 99 * DAY}, NOW + DAY, True),
+    ],
+)
+def test_a_trial_of_a_hive_that_saves_the_service_no_more(
+    other: dict[str, Any],
+    tested: int,
+    said: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    """It runs a task still, and not the lowest: it counts no more once another one saves it, or a trial went well."""
+    why = "generation aa could not be tried: its test did not end, or is still at work"
+    untried = {"why": why, "since": NOW - 60 * DAY, "begun": NOW - 40 * DAY}
+    here = job(last_try=NOW - 40 * DAY - HOUR, untried=untried)
+    there = upkeep(listed=NOW - 600, web=NOW - 3600) | {"tested": {"web": tested}}
+    found = problems(runs_on="hive1", hive0=[job(**other)], hive1=[here], hive3=[there])
+    assert (f"web: for 60 d {why}" in found) == said
+
+
 COPY = "copy s3"
 
 
@@ -275,7 +300,6 @@ def kept(*, begun: int, ended: int = 0, alive: int = 0, tries: int = 0) -> dict[
     )
 
 
-HOUR = 3600
 SILENT_UPKEEP = "neither ends nor is at work"
 
 
