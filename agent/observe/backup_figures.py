@@ -33,6 +33,8 @@ def backup_figures(config: ObserveConfig, figures: Exposition, now: float, notes
         return
     due = read_json(notes / "schedule.json", {})
     period = due.get("period") if due.get("schedule") == config.schedule else None
+    if verify_since := due.get("verify_since"):
+        figures.add("skep_backup_verify_since_timestamp_seconds", float(verify_since))
     for service in config.services.values():
         job = read_json(notes / "status" / f"{service.name}.json", {}) if service.is_saved else {}
         for metric, key in (

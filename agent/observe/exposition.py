@@ -59,6 +59,10 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
         "gauge",
         "When a backup of the service was restored well last; if none was, when there was one first.",
     ),
+    "skep_backup_verify_since_timestamp_seconds": (
+        "gauge",
+        "Since when this hive tries backups as often as it does now.",
+    ),
     "skep_service_held": (
         "gauge",
         "Whether a backup here pauses or stops the service, or it starts again after that.",

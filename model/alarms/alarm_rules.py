@@ -44,6 +44,8 @@ _SAVED = "skep_backup_last_success_timestamp_seconds"
 _KEPT = "skep_backup_newest_timestamp_seconds"
 """When the newest backup of a service came to the repository host, by its clock; 0 if it has none."""
 _UNTESTED = "skep_backup_untested_since_timestamp_seconds"
+_VERIFY = "skep_backup_verify_since_timestamp_seconds"
+"""Since when backups are tried as often as they are to be now: what was due before that does not count."""
 _DISKS = 'fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660|nsfs|fuse.*"'
 _DAY, _MINUTE = 86_400, 60
 _AS_READ = 15
@@ -415,8 +417,9 @@ def backup_rules(*, longest: float, untried: float | None, saved: tuple[str, ...
         found += [
             AlarmRule(
                 "BackupUntested",
-                f"time() - max by (service) ({_UNTESTED} < {_NOT_AHEAD}) > {untried:.0f}",
-                0,
+                f"time() - max by (service) ({_UNTESTED} < {_NOT_AHEAD}) > {untried:.0f}"
+                f" unless on () time() - min({_VERIFY} < {_NOT_AHEAD}) <= {untried:.0f}",
+                15 * _MINUTE,
                 "No backup of {{ $labels.service }} was restored for a trial for a long time.",
                 look,
                 "{{ $value | humanizeDuration }} ago",

@@ -40,12 +40,15 @@ def longest_gap(schedule: str) -> float:
     return _HOUR if _EACH_HOUR.search(schedule) else _DAY
 
 
-def longest_untried(verify: str) -> float | None:
+def longest_untried(verify: str, schedule: str) -> float | None:
     """Return the seconds after which a backup of a service should have been restored for a trial; None if none is.
+
+    Trials are made behind scheduled backups alone.
 
     Args:
         verify: How often one is to be, as `backup.verify` has it.
+        schedule: As of `longest_gap`.
 
     """
     period = _TRIALS.get(verify)
-    return None if period is None else 2 * period + _DAY
+    return None if period is None else 2 * max(period, longest_gap(schedule)) + _DAY

@@ -40,7 +40,8 @@ def rule_file(stage: Stage) -> str:
     if backup is not None:
         saved = tuple(name for name, service in stage.services.items() if service.backup_scripts)
         longest = 2 * longest_gap(backup.schedule) + GRACE
-        rules += backup_rules(longest=longest, untried=longest_untried(backup.verify), saved=saved)
+        untried = longest_untried(backup.verify, backup.schedule)
+        rules += backup_rules(longest=longest, untried=untried, saved=saved)
     if stage.site.logs is not None:
         rules += log_rules(stage.repository_short)
     recorded = [{"record": name, "expr": expr} for name, expr in RECORDED.items()]

@@ -29,13 +29,16 @@ class _Due:
     Args:
         period: The seconds between two of its times at most; None if there is no second one, or nobody tells.
         first: Service to the time at which it is due first, as the hive has it that knows it for the longest.
-        untried: The seconds that may pass between two trials; None if there are to be none.
+        untried: The seconds that may pass between two trials; None if there are to be none, or are none yet.
+        verify_since: Since when trials are to be made so, as the hive has it that knows it for the longest; 0 if that
+            is not known.
 
     """
 
     period: float | None
     first: Mapping[str, float]
     untried: float | None
+    verify_since: float
 
 
 def backup_problems(stage: Stage, reading: SiteReading) -> Iterator[str]:
@@ -60,7 +63,7 @@ def backup_problems(stage: Stage, reading: SiteReading) -> Iterator[str]:
     }
     every = [job for each in jobs.values() for job in each]
     now = reading.at or time.time()
-    due = _due(every, stage.site.backup)
+    due = _due(every, stage.site.backup, now)
     upkeep = jobs.get(stage.repository_short, ())
     note = RepositoryNote.of(upkeep)
     for name, service in stage.services.items():
@@ -164,7 +167,7 @@ def _service(
     if not errors:
         yield from _late(name, notes, repository, due, now)
     if not errors and not faults and due.untried is not None:
-        yield from _untried(name, notes, repository, due.untried, now)
+        yield from _untried(name, notes, repository, due.untried, due.verify_since, now)
 
 
 def _homes(stage: Stage, reading: SiteReading, service: str) -> set[str]:
@@ -262,14 +265,19 @@ def _is_outdated(job: Json, notes: Collection[Json], tested: float | None, now: 
 
 
 def _untried(
-    name: str, notes: Mapping[str, Json], repository: RepositoryNote, longest: float, now: float
+    name: str,
+    notes: Mapping[str, Json],
+    repository: RepositoryNote,
+    longest: float,
+    verify_since: float,
+    now: float,
 ) -> Iterator[str]:
     """Yield that none of a service's backups was restored for a trial for too long, whatever is the reason."""
     found = [float(job.get("verified") or 0) for job in notes.values()]
     found.append(float(repository.tested.get(name) or 0))
     tested = max(at for at in (0.0, *found) if not is_ahead(at, now))
     since = tested or float(repository.since.get(name) or now)
-    if now - since > longest:
+    if now - max(since, verify_since) > longest:
         words = "for" if tested else "ever: there have been some for"
         yield (
             f"{name}: none of its backups was restored for a trial {words} {_span(now, since)} "
@@ -277,7 +285,7 @@ def _untried(
         )
 
 
-def _due(jobs: Sequence[Json], backup: Backup) -> _Due:
+def _due(jobs: Sequence[Json], backup: Backup, now: float) -> _Due:
     """Return when backups are due, out of what hives noted of this schedule."""
     noted = [job for job in jobs if job.get("schedule") == backup.schedule]
     periods = [float(job["period"]) for job in noted if job.get("period") is not None]
@@ -286,7 +294,16 @@ def _due(jobs: Sequence[Json], backup: Backup) -> _Due:
         for name, at in (job.get("first") or {}).items():
             if at is not None:
                 first[name] = min(float(at), first.get(name, float(at)))
-    return _Due(max(periods, default=None), first, longest_untried(backup.verify))
+    # A hive that was set up by an older skep does not tell; one that tells another `verify` is to be set up yet.
+    verifying = [job for job in jobs if "schedule" in job]
+    since = [
+        0.0 if is_ahead(at := float(job.get("verify_since") or 0), now) else at
+        for job in verifying
+        if job.get("verify", backup.verify) == backup.verify
+    ]
+    is_applied = bool(since) or not verifying
+    untried = longest_untried(backup.verify, backup.schedule) if is_applied else None
+    return _Due(max(periods, default=None), first, untried, min(since, default=0.0))
 
 
 def _span(now: float, then: float) -> str:

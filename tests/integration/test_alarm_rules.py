@@ -111,6 +111,9 @@ GOOD, KEPT, TESTED = (
     'skep_backup_newest_timestamp_seconds{host="hive3", service="web"}',
     'skep_backup_untested_since_timestamp_seconds{host="hive3", service="web"}',
 )
+VERIFY, VERIFY_LATER = (
+    f'skep_backup_verify_since_timestamp_seconds{{host="{hive}"}}' for hive in ("hive0", "hive1")
+)
 REACHED, MANAGERS = 'skep_swarm_managers_reachable{host="hive0"}', 'skep_swarm_managers{host="hive0"}'
 READY = 'skep_node_ready{host="hive0", exported_host="hive1"}'
 END = 'skep_certificate_end_timestamp_seconds{host="hive0", certificate="registry"}'
@@ -821,6 +824,23 @@ CASES = [
         "3d 7h 59m 59s ago",
         259_440,
         "4m",
+    ),
+    Case(
+        "BackupUntested",
+        "one hive makes trials so for three days",
+        {TESTED: "1x1300", VERIFY: "7201x1300", VERIFY_LATER: "250000x1300"},
+        "80h",
+        WEB,
+        "3d 7h 59m 59s ago",
+        266_640,
+        "4m",
+    ),
+    Case(
+        "BackupUntested",
+        "trials are made so since yesterday",
+        {TESTED: "1x1300", VERIFY: "200000x1300"},
+        "80h",
+        step="4m",
     ),
     Case("BackupUntested", "never", {}, "73h", WEB, "never", step="4m"),
     Case("BackupUntested", "yesterday", {TESTED: "1x1300"}, "30h", step="4m"),

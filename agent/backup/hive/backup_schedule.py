@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -20,7 +21,7 @@ _ELAPSE = re.compile(
 
 
 def note_schedule(config: HiveConfig, note: Path = NOTE) -> dict[str, Any]:
-    """Note how far apart a schedule's times are at most, and when each service is due for the first time.
+    """Note how far apart a schedule's times are, when each service is due first, and since when trials are made so.
 
     A service that is known already keeps its time, unless the schedule is another one.
 
@@ -30,7 +31,8 @@ def note_schedule(config: HiveConfig, note: Path = NOTE) -> dict[str, Any]:
 
     Returns:
         `schedule`; `period`, the seconds between two of its times at most, or None if it has no second one; `first`,
-        service to its first time in seconds since 1970, or None if there is none.
+        service to its first time in seconds since 1970, or None if there is none; `verify`, how often backups are
+        tried, and `verify_since`, since when that is so.
 
     """
     journal = Journal(note)
@@ -38,7 +40,14 @@ def note_schedule(config: HiveConfig, note: Path = NOTE) -> dict[str, Any]:
     known = before.get("first", {}) if before.get("schedule") == config.schedule else {}
     times = elapses(config.schedule)
     first = {name: known.get(name, times[0] if times else None) for name in config.services}
-    content = {"schedule": config.schedule, "period": longest_gap(times), "first": first}
+    is_as_before = before.get("verify") == config.verify
+    content = {
+        "schedule": config.schedule,
+        "period": longest_gap(times),
+        "first": first,
+        "verify": config.verify,
+        "verify_since": before.get("verify_since") if is_as_before else int(time.time()),
+    }
     if content != before:
         journal.write(content)
     return content

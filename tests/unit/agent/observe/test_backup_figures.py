@@ -43,6 +43,7 @@ CONFIG = ObserveConfig(
 REPOSITORY = CONFIG._replace(registry="/var/lib/docker-registry")
 DAY = 86_400.0
 SCHEDULE = {"schedule": "01:00", "period": DAY, "first": {"web": 100_000.0}}
+SINCE = {"verify": "daily", "verify_since": 350_000}
 
 
 def figures_of(
@@ -157,6 +158,12 @@ def test_a_service_that_has_moved(tmp_path: Path) -> None:
     assert figures_of(tmp_path, web=job, schedule=SCHEDULE, now=long - 1)["failed"] == 1
     assert "failed" not in figures_of(tmp_path, now=long + 1)
     assert figures_of(tmp_path, schedule=SCHEDULE | {"schedule": "02:00"}, now=long + 1)["failed"] == 1
+
+
+def test_since_when_trials_are_made_so(tmp_path: Path) -> None:
+    """As the hive noted it when it was set up; none where an older skep did that."""
+    figure = {"verify_since_timestamp_seconds": 350_000.0}
+    assert figures_of(tmp_path, schedule=SCHEDULE | SINCE) == figure
 
 
 def test_no_backups(tmp_path: Path) -> None:

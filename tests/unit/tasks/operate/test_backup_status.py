@@ -250,6 +250,31 @@ def test_backups_that_nobody_tried(times: dict[str, int], said: str) -> None:
     assert tried(**times) == [line] * bool(said)
 
 
+@pytest.mark.parametrize(
+    ("hives", "said"),
+    [
+        ([{}], True),
+        ([{"verify": "weekly", "verify_since": NOW - 16 * DAY}], True),
+        ([{"verify": "weekly", "verify_since": NOW - 14 * DAY}], False),
+        ([{"verify": "weekly", "verify_since": NOW + 9 * DAY}], True),
+        ([{"verify": "never", "verify_since": NOW - 99 * DAY}], False),
+        (
+            [
+                {"verify": "weekly", "verify_since": NOW - 16 * DAY},
+                {"verify": "weekly", "verify_since": NOW - DAY},
+            ],
+            True,
+        ),
+    ],
+)
+def test_trials_are_due_since_they_are_made_so(hives: list[dict[str, Any]], said: bool) -> None:  # noqa: FBT001 - a column of the table
+    """Another `verify` counts since the first hive has it, and not before; a hive of an older skep does not tell."""
+    there = upkeep(listed=NOW - 600, web=NOW - 3600) | {"since": {"web": NOW - 99 * DAY}}
+    noted = [due() | hive for hive in hives]
+    found = problems(hive0=[job(), noted[0]], hive1=noted[1:], hive3=[there])
+    assert bool(found) == said
+
+
 def test_a_trial_that_does_not_end() -> None:
     """It may take a night. One that was killed the night before as well is said at once, and no second line with it."""
     why = "generation aa could not be tried: its test did not end, or is still at work"

@@ -1,5 +1,6 @@
 """When backups are due, as systemd reckons it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,18 +61,42 @@ def test_a_services_first_time_stays(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """Set up again, a service is still due when it was; a new one is due next; another schedule begins anew."""
     note = tmp_path / "schedule.json"
     times = [100, 200]
+    monkeypatch.setattr("agent.backup.hive.backup_schedule.time.time", lambda: 7.5)
+    never = {"verify": "never", "verify_since": 7}
     monkeypatch.setattr(backup_schedule, "elapses", lambda _calendar: times)
-    assert note_schedule(config("01:00", "web"), note) == {
-        "schedule": "01:00",
-        "period": 100,
-        "first": {"web": 100},
-    }
+    assert (
+        note_schedule(config("01:00", "web"), note)
+        == {
+            "schedule": "01:00",
+            "period": 100,
+            "first": {"web": 100},
+        }
+        | never
+    )
     times = [200, 300]
     assert note_schedule(config("01:00", "web", "db"), note)["first"] == {"web": 100, "db": 200}
     assert note_schedule(config("02:00", "web"), note)["first"] == {"web": 200}
     times = []
-    assert note_schedule(config("03:00", "web"), note) == {
-        "schedule": "03:00",
-        "period": None,
-        "first": {"web": None},
-    }
+    assert (
+        note_schedule(config("03:00", "web"), note)
+        == {
+            "schedule": "03:00",
+            "period": None,
+            "first": {"web": None},
+        }
+        | never
+    )
+
+
+def test_since_when_backups_are_tried_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set up again, or with another schedule, it stays; another `verify` is in force from now on."""
+    note, now = tmp_path / "schedule.json", 7.0
+    monkeypatch.setattr(backup_schedule, "elapses", lambda _calendar: [])
+    monkeypatch.setattr("agent.backup.hive.backup_schedule.time.time", lambda: now)
+    never = config("01:00", "web")
+    assert note_schedule(never, note)["verify_since"] == 7
+    now = 8.0
+    assert note_schedule(config("02:00", "web"), note)["verify_since"] == 7
+    assert note_schedule(replace(never, verify="daily"), note)["verify_since"] == 8
+    now = 9.0
+    assert note_schedule(replace(never, verify="daily"), note)["verify_since"] == 8
