@@ -44,6 +44,7 @@ class Restic:
         user: The user who owns the repository's files; empty for this process's own.
         owners: Path of each repository that restic reaches as root, by `rclone:PATH`, to its owner.
         directory: The repository's directory, if this host keeps it for others: its locks go by this host's clock.
+        is_away: Whether it is a place off the site, which no other host works on.
 
     """
 
@@ -52,6 +53,7 @@ class Restic:
     user: str = ""
     owners: Mapping[str, str] = field(default_factory=dict)
     directory: Path | None = None
+    is_away: bool = False
 
     @cached_property
     def version(self) -> tuple[int, ...]:
@@ -98,7 +100,8 @@ class Restic:
         """Wait until no other process works on the repository alone, as when it is pruned.
 
         Raises:
-            AgentError: It does not end in half an hour, or the repository can't be had.
+            LockedError: It does not end in half an hour.
+            AgentError: The repository can't be had.
 
         """
         self._patient(["cat", "config"])
@@ -265,12 +268,13 @@ class Restic:
     def unlock(self) -> None:
         """Remove locks whose processes are gone, or that nobody has renewed for half an hour.
 
-        As root: to another user root's processes, as a hive's backup on this host, seem to be gone.
+        Not of a repository that another host keeps: restic would go by this host's clock, and with that ahead remove
+        the lock of a `prune` that is at work there. That host removes those of its own (`repository/keeping.py`).
         """
         if self.directory is not None:
             remove_stale(self.directory / "locks", self._lock, time.time())
-        else:
-            replace(self, user="")._finished(["unlock"])  # noqa: SLF001 - of the same class
+        elif self.is_away:
+            self._finished(["unlock"])
 
     def _lock(self, identity: str) -> dict[str, Any]:
         """Return a lock's content."""

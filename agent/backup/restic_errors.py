@@ -8,7 +8,10 @@ from typing import TypeVar
 from agent.errors import AgentError
 
 LOCK_PATIENCE = 1800.0
-"""Seconds that a repository which another process works on is waited for."""
+"""Seconds that a repository which another process works on is waited for.
+
+It may be the lock of one that was killed: the repository host looks for those every quarter of an hour.
+"""
 LOCK_PAUSE = 2.0
 FAILED = 1
 """The exit status of a restic that says what is wrong.

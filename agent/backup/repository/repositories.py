@@ -34,7 +34,8 @@ def of_copy(config: RepositoryConfig, copy: Copy) -> Restic:
             **copy.environment,
             "RESTIC_REPOSITORY": copy.address or copy.repository,
             "RESTIC_PASSWORD": config.password,
-        }
+        },
+        is_away=True,
     )
 
 

@@ -67,10 +67,3 @@ def test_between_two_of_one_user(started: list[dict[str, Any]]) -> None:
     assert found["who"]["user"] == "keeper"
     assert found["env"]["RESTIC_REPOSITORY"] == "/srv/hive1"
     assert "-o" not in found["command"]
-
-
-def test_locks_are_looked_at_by_root(started: list[dict[str, Any]]) -> None:
-    """To another user a process of root's seems to be gone, and its lock would be removed while it is at work."""
-    repository("/srv/hive0", "keeper").unlock()
-    [found] = started
-    assert (found["who"], found["command"][-1]) == ({}, "unlock")

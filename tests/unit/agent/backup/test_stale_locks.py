@@ -3,13 +3,16 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agent.backup.config import RepositoryConfig
-from agent.backup.repository.repositories import of_hive
+from agent.backup import restic, restic_process, verbs
+from agent.backup.config import Copy, HiveConfig, RepositoryConfig
+from agent.backup.repository.repositories import of_copy, of_hive
+from agent.backup.restic_process import Ended
 from agent.backup.stale_locks import remove_stale
 from agent.errors import AgentError
 
@@ -77,3 +80,44 @@ def test_hives_repositories_go_by_this_hosts_clock(tmp_path: Path) -> None:
     """Their locks are never judged by restic, which would believe the hives' clocks."""
     config = RepositoryConfig(tmp_path, "", {"hive0": "x"}, "", {}, ())
     assert of_hive(config, "hive0").directory == tmp_path / "hive0"
+
+
+@pytest.fixture
+def locked_once(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Have a lock be in the way of the first command; give the commands, by their first words."""
+    did: list[str] = []
+    monkeypatch.setattr(restic, "LOCK_PAUSE", 0)
+
+    def run(command: Sequence[str], *_: object, **__: object) -> Ended:
+        did.append(command[command.index("--quiet") + 1])
+        is_locked = len(did) == 1
+        return Ended(int(is_locked), "", "Fatal: repository is already locked" if is_locked else "")
+
+    monkeypatch.setattr(restic_process, "run", run)
+    return did
+
+
+def test_a_hive_removes_no_lock(locked_once: list[str], tmp_path: Path) -> None:
+    """By its clock, which may be ahead, that of a prune which has just begun would be old: it waits.
+
+    It is the repository host that removes what a killed prune left, with its next upkeep.
+    """
+    config = HiveConfig("", "", tmp_path, tmp_path, "", tmp_path, "", {})
+    verbs._restic(config).wait_until_free()
+    assert locked_once == ["cat", "cat"]
+
+
+def test_locks_in_a_place_off_the_site_are_restics(locked_once: list[str], tmp_path: Path) -> None:
+    """Nobody else works on it: what a killed upkeep left there is removed as soon as it is in the way."""
+    config = RepositoryConfig(tmp_path, "", {}, "", {}, ())
+    of_copy(config, Copy("away", "s3:away", {})).prune()
+    assert locked_once == ["prune", "unlock", "prune"]
+
+
+def test_the_host_of_a_repository_removes_locks_itself(locked_once: list[str], tmp_path: Path) -> None:
+    """By when they came, without restic."""
+    (tmp_path / "hive0/locks").mkdir(parents=True)
+    path = lock(tmp_path / "hive0/locks", "a" * 64, 0)
+    of_hive(RepositoryConfig(tmp_path, "", {"hive0": "x"}, "", {}, ()), "hive0").prune()
+    assert locked_once == ["prune", "prune"]
+    assert not path.exists()
