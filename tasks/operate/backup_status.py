@@ -9,6 +9,7 @@ from model.alarms.backup_gaps import longest_untried
 from model.json_types import Json
 from model.site.backup import Backup
 from model.stage import Stage
+from tasks.backup.noted_times import as_here
 from tasks.backup.repository_note import SILENT, RepositoryNote, is_ahead
 from tasks.operate.host_reading import HostReading
 from tasks.operate.site_reading import SiteReading
@@ -56,8 +57,9 @@ def backup_problems(stage: Stage, reading: SiteReading) -> Iterator[str]:
     for short, reading_here in reading.hosts.items():
         if isinstance(reading_here, HostReading):
             yield from _half_restored(stage.site_name, short, reading_here)
+    skew = reading.skew
     jobs = {
-        short: each.jobs
+        short: [as_here(job, skew.get(short, 0.0)) for job in each.jobs]
         for short, each in reading.hosts.items()
         if isinstance(each, HostReading) and each.jobs
     }
@@ -78,7 +80,7 @@ def backup_problems(stage: Stage, reading: SiteReading) -> Iterator[str]:
                     f"{job['error']}"
                 )
             elif kept and job.get("made") and due.period is not None:
-                made = datetime.fromisoformat(job["made"]).timestamp()
+                made = datetime.fromisoformat(job["made"]).timestamp() - skew.get(stage.repository_short, 0.0)
                 if is_ahead(made, now):
                     yield f"{kept}: its standby on {short} is dated {_span(made, now)} ahead, by a clock that was wrong"
                 elif now - made > 2 * due.period + GRACE:

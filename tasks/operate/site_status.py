@@ -189,7 +189,8 @@ def _notes(view: SiteView, host: Host, reading: HostReading | str | None) -> Ite
         return
     if reading.wants_reboot:
         yield _REBOOT
-    work = RepositoryNote.of(reading.jobs).work(view.reading.at) if host.is_repository else ""
+    clock = view.reading.at + view.reading.skew.get(host.short, 0.0)
+    work = RepositoryNote.of(reading.jobs).work(clock) if host.is_repository else ""
     if work:
         yield f"its upkeep of the backups is at work for long: {work}"
 

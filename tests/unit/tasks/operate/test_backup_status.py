@@ -1,5 +1,7 @@
 """What is wrong with the backups, out of what the agents wrote down."""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -28,8 +30,13 @@ SITE: dict[str, Any] = {
 }
 
 
-def problems(*, runs_on: str = "", **jobs: list[dict[str, Any]]) -> list[str]:
-    """Return what is wrong where hosts' agents wrote this down, and a hive's task runs if the swarm is known."""
+def problems(
+    *, runs_on: str = "", skew: Mapping[str, float] | None = None, **jobs: list[dict[str, Any]]
+) -> list[str]:
+    """Return what is wrong where hosts' agents wrote this down, and a hive's task runs if the swarm is known.
+
+    A host's clock is ahead by its `skew`.
+    """
     site = parse_site(SITE)
     stage = Stage(site, "private", site.stages["private"])
     hosts = {short: HostReading(jobs=tuple(each)) for short, each in jobs.items()}
@@ -39,7 +46,8 @@ def problems(*, runs_on: str = "", **jobs: list[dict[str, Any]]) -> list[str]:
         services={"web": {"ID": "web1"}},
         tasks={"web1": [{"NodeID": runs_on, "DesiredState": "running", "Status": {"State": "running"}}]},
     )
-    return list(backup_problems(stage, SiteReading(hosts, {}, swarm if runs_on else "no manager", at=NOW)))
+    known = swarm if runs_on else "no manager"
+    return list(backup_problems(stage, SiteReading(hosts, {}, known, skew=skew or {}, at=NOW)))
 
 
 def job(**changes: Any) -> dict[str, Any]:
@@ -372,6 +380,33 @@ def test_it_is_read_from_the_host() -> None:
     """A line for each file; one that is not whole is left out."""
     output = 'clock 1.0\njob {"service": "web", "error": "two  words"}\njob {"service": \njob 7\n'
     assert parse_reading(output).jobs == ({"service": "web", "error": "two words"},)
+
+
+@pytest.mark.parametrize("ahead", [-3 * DAY, 2 * HOUR, 30 * DAY])
+@pytest.mark.parametrize("wrong", [("hive0",), ("hive1",), ("hive3",), ("hive0", "hive1", "hive3")])
+def test_a_clock_that_is_wrong(ahead: int, wrong: tuple[str, ...]) -> None:
+    """Be it a host's or, as all of theirs seem so, this machine's: each note is as old as its host has it."""
+
+    def of(host: str, at: int) -> int:
+        return at + ahead * (host in wrong)
+
+    saved = of("hive0", NOW - HOUR)
+    here = job(last_try=saved, last_good=saved, verified=saved)
+    daily = due(first=of("hive0", NOW - 9 * DAY)) | {
+        "verify": "weekly",
+        "verify_since": of("hive0", NOW - DAY),
+    }
+    standby = datetime.fromtimestamp(of("hive3", NOW - HOUR), UTC).isoformat()
+    kept_here = {"standby": "web", "generation": "aa", "made": standby, "error": "", "since": None}
+    newest = {"web": of("hive3", NOW - HOUR)}
+    there = upkeep(listed=of("hive3", NOW - 600), **newest) | {"tested": newest, "since": newest}
+    there |= {"begun": of("hive3", NOW - 900), "ended": of("hive3", NOW - 880), "tries": 0}
+    skew = dict.fromkeys(wrong, float(ahead))
+    assert problems(hive0=[here, daily], hive1=[kept_here], hive3=[there], skew=skew) == []
+    failed = here | {"error": "no room", "since": of("hive0", NOW - 2 * DAY)}
+    assert problems(hive0=[failed, daily], hive3=[there], skew=skew) == [
+        "web: its backup has failed for 2 d: no room"
+    ]
 
 
 @pytest.mark.parametrize(
