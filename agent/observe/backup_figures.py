@@ -76,7 +76,12 @@ def _add_upkeep(config: ObserveConfig, figures: Exposition, now: float, upkeep: 
 
 
 def _has_stopped(upkeep: Mapping[str, Any], now: float) -> bool:
-    """Return whether the upkeep does not run, or is killed again and again."""
+    """Return whether the upkeep does not run, or is killed again and again.
+
+    A note of an older skep, which did not note when it began, tells neither.
+    """
+    if upkeep and not upkeep.get("begun"):
+        return False
     ended, alive = (
         at if (at := float(upkeep.get(key) or 0)) <= now + GRACE else 0.0 for key in ("ended", "alive")
     )

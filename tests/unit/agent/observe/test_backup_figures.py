@@ -79,6 +79,7 @@ def test_a_service_that_is_saved(tmp_path: Path) -> None:
         "since": {"web": 9},
         "listed": 399_000,
         "failed": {"keep": {}},
+        "begun": 398_900,
         "ended": 399_000,
     }
     assert figures_of(tmp_path, REPOSITORY, web=job, schedule=SCHEDULE, upkeep=upkeep) == {
@@ -125,6 +126,13 @@ def test_an_upkeep_that_is_not_done(
     assert bool(RepositoryNote.of([note]).fault(400_000.0)) == is_stopped
     (tmp_path / "repository.json").unlink()
     assert figures_of(tmp_path, REPOSITORY) == {"upkeep_stopped": 1}
+
+
+def test_an_upkeep_that_an_older_skep_noted(tmp_path: Path) -> None:
+    """It tells neither that one began nor that one ended: not known is no alarm, nor a problem of `doit status`."""
+    note: dict[str, Any] = {"done": {"keep": 399_000}, "failed": {}, "newest": {}}
+    assert figures_of(tmp_path, REPOSITORY, upkeep=note)["upkeep_stopped"] == 0
+    assert RepositoryNote.of([note]).fault(400_000.0) == ""
 
 
 def test_a_service_that_a_backup_holds(tmp_path: Path) -> None:
