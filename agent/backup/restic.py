@@ -243,6 +243,12 @@ class Restic:
             alone: Whether nobody else works on it, so that it needs no lock: a place that lets nothing be deleted would
                 keep that.
 
+        Raises:
+            LockedError: Another process works on the repository alone, and does not end.
+            NotFinishedError: It was not checked to its end, which says nothing of the repository.
+            RepositoryUnreachableError: As much.
+            AgentError: Something is broken or missing.
+
         """
         words = ["check", *([f"--read-data-subset={subset}"] if subset else [])]
         self._patient([*words, *(["--no-lock"] if alone else [])])
@@ -290,14 +296,19 @@ class Restic:
     # -- running it ------------------------------------------------------------------------------------------------
 
     def _patient(self, words: Sequence[str], beside: "Restic | None" = None) -> str:
-        """Run a command; wait where another process has the repository."""
+        """Run a command; wait where another process has the repository.
+
+        Raises:
+            AgentError: It failed, of the kind that `failure` tells.
+
+        """
         ends = time.monotonic() + LOCK_PATIENCE
         while True:
             done = self._run(words, beside)
             if done.status == 0:
                 return done.output
             if not is_locked(done.errors) or time.monotonic() > ends:
-                raise AgentError(last_words(done.errors))
+                raise failure(done.status, done.errors)
             for repository in (self, beside) if beside else (self,):
                 repository.unlock()
             time.sleep(LOCK_PAUSE)

@@ -40,6 +40,8 @@ class FakeRepository:
         """Why it can't be copied from."""
         self.damage = ""
         """What a check finds."""
+        self.kills_check: AgentError | None = None
+        """How a check is ended before it has found anything."""
         self.is_unsized = False
         """Whether the size of snapshots can't be told."""
         self.did: list[str] = []
@@ -105,6 +107,8 @@ class FakeRepository:
     def check(self, subset: str, *, alone: bool = False) -> None:
         """Check it."""
         self._do(f"check {subset}{' alone' if alone else ''}")
+        if self.kills_check is not None:
+            raise self.kills_check
         if self.damage:
             raise AgentError(self.damage)
 

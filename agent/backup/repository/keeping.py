@@ -21,6 +21,7 @@ from agent.backup.repository.standbys import stand_by
 from agent.backup.repository.stock import stock_of
 from agent.backup.repository.upkeep_notes import STATUS, UpkeepNotes
 from agent.backup.restic import Restic
+from agent.backup.restic_errors import LockedError, NotFinishedError
 from agent.backup.restic_process import RepositoryUnreachableError
 from agent.errors import AgentError, fault_of
 from agent.output import Output
@@ -37,6 +38,10 @@ CHECK_AGAIN = 86_400.0
 
 _Part = Callable[[str, Callable[[], int]], int]
 """Does a part of the care by its name; returns what that returns, and 0 if it fails, which is noted."""
+
+
+class NotCheckedError(AgentError):
+    """A check of a place off the site that did not end, which says nothing of what is there."""
 
 
 @dataclass(frozen=True)
@@ -71,17 +76,18 @@ class Upkeep:
 
     def _keep(self, notes: UpkeepNotes) -> tuple[dict[str, int], dict[str, str]]:
         """Do all that is due; return how much that was, and which places off the site only grow, and why."""
-        failed, result = notes.failed, {"forgotten": 0, "copied": 0}
+        result = {"forgotten": 0, "copied": 0}
 
         def part(name: str, do: Callable[[], int]) -> int:
             notes.begin(name)
             try:
                 count = do()
             except Exception as error:  # noqa: BLE001 - a mistake of skep's must not keep the other parts undone
-                failed[name] = fault_of(error)
-                self.output.say(f"{name}: {failed[name]}")
+                why = fault_of(error)
+                notes.fail(name, why, is_found=not isinstance(error, NotCheckedError))
+                self.output.say(f"{name}: {why}")
                 return 0
-            notes.done[name] = int(self.now())
+            notes.succeed(name)
             return count
 
         part("locks", self._unlock)  # first: also a look takes a lock
@@ -96,8 +102,8 @@ class Upkeep:
             found[:] = [listing(self.config)]
             notes.stock = stock_of(found[0], notes.stock, datetime.fromtimestamp(self.now(), UTC))
             for hive, why in found[0].unread.items():
-                if failed.get(f"listing of {hive}") != why:
-                    failed[f"listing of {hive}"] = why
+                if notes.failed.get(f"listing of {hive}") != why:
+                    notes.fail(f"listing of {hive}", why)
                     self.output.say(f"listing of {hive}: {why}")
             return 0
 
@@ -125,6 +131,8 @@ class Upkeep:
         for name, place in places.items():
             self._care_for_place(name, place, found[0], grows, notes, part)
         names = {copy.name for copy in self.config.copies}
+        for name in names - places.keys():
+            notes.carry(f"check {name}")
         return result, {name: why for name, why in grows.items() if name in names}
 
     def _each(self, do: Callable[[str, Restic], None]) -> int:
@@ -206,7 +214,7 @@ class Upkeep:
         """Have a place off the site keep no more than it should, and check it, each once a week.
 
         Nothing of it goes that may be here, in a repository that can't be read. One in which a check found fault is
-        checked again a day later.
+        checked again a day later; one whose check did not end, with the next upkeep.
         """
         trimmed, checked = f"trim {name}", f"check {name}"
         if not found.unread and notes.is_due(trimmed, TRIM_EVERY):
@@ -242,12 +250,18 @@ class Upkeep:
         return self._each(check)
 
     def _check_copy(self, name: str, place: Restic) -> int:
-        """Check a place off the site: what it lost would be missing in all later generations, as it still lists it."""
+        """Check a place off the site: what it lost would be missing in all later generations, as it still lists it.
+
+        Raises:
+            NotCheckedError: It was not checked to its end.
+            AgentError: What is wrong with it, and what to do.
+
+        """
         self.output.say(f"copy {name}: checking, and reading {_CHECKED_OFF_SITE} of the data")
         try:
             place.check(_CHECKED_OFF_SITE, alone=True)
-        except RepositoryUnreachableError:
-            raise
+        except (LockedError, NotFinishedError, RepositoryUnreachableError) as error:
+            raise NotCheckedError(f"it did not end: {error}") from error
         except AgentError as error:
             raise AgentError(
                 f"{error}; what is there may not come back: have it copied anew to another place "

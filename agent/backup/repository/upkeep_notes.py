@@ -8,7 +8,8 @@ The file is `/var/lib/skep/backup/repository.json`. Times are whole seconds sinc
 * `alive`: when one was at work last. restic is ended where it gets nowhere, so that what lives makes progress.
 * `at`: the part that one is at, since `at_since`; empty once it has ended. One that was killed leaves it.
 * `done`: part to when it went well last.
-* `failed`: part to `why` it fails, `since` when, and when it was `tried` last; as of the last upkeep that ended.
+* `failed`: part to `why` it fails, `since` when, and when it was `tried` last (0 if that did not end). Of a part
+  that an upkeep has not come to yet, as of the one before; of a check of a place that was not reached, as of the last.
 * `grows`: place off the site to why nothing can be forgotten there, which is no failure.
 * `listed`, `newest`, `since`, `tested`: what there is, as of the last look at it (`stock.py`); noted behind that look,
   and not at the end, which may be days later.
@@ -49,6 +50,7 @@ class UpkeepNotes:
     done: dict[str, int] = field(init=False)
     failed: dict[str, str] = field(init=False, default_factory=dict)
     stock: Mapping[str, Any] = field(init=False)
+    _left: dict[str, Any] = field(init=False)
     _tried: dict[str, int] = field(init=False, default_factory=dict)
     _at: dict[str, Any] = field(init=False, default_factory=dict)
     _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
@@ -58,6 +60,7 @@ class UpkeepNotes:
         before = read_status(self.path)
         self.before = {**before, "begun": int(self.now()), "tries": int(before.get("tries", 0)) + 1}
         self.done = {**self.before.get("done", {})}
+        self._left = {**self.before.get("failed", {})}
         self.stock = {key: self.before[key] for key in _STOCK if key in self.before}
         self.begin("")
 
@@ -94,8 +97,53 @@ class UpkeepNotes:
     def _write(self) -> None:
         alive = {"alive": int(self.now())}
         with self._lock, suppress(OSError):
-            done = {"done": {**self.done}}
-            Journal(self.path).write({**self.before, **self.stock, **self._at, **alive, **done})
+            known = {"done": self.done, "failed": {**self._left, **self._failures()}}
+            Journal(self.path).write({**self.before, **self.stock, **self._at, **alive, **known})
+
+    def _failures(self) -> dict[str, Any]:
+        """Return the failures that are known, as they are noted."""
+        now, before = int(self.now()), self.before.get("failed", {})
+        return {
+            part: {"why": why, "since": before.get(part, {}).get("since", now), "tried": self._tried[part]}
+            for part, why in self.failed.items()
+        }
+
+    def succeed(self, part: str) -> None:
+        """Note that a part went well, with the next note."""
+        with self._lock:
+            self._left.pop(part, None)
+            self.done[part] = int(self.now())
+
+    def fail(self, part: str, why: str, *, is_found: bool = True) -> None:
+        """Note why a part failed.
+
+        Args:
+            part: The part.
+            why: Why.
+            is_found: Whether it came to its end, and this is what it found. Where it did not, what was found before
+                stays, and it is tried again without a pause.
+
+        """
+        if not is_found and self._left.get(part, {}).get("tried"):
+            self.carry(part)
+        else:
+            with self._lock:
+                self._left.pop(part, None)
+                self.failed[part], self._tried[part] = why, int(self.now()) if is_found else 0
+        self._write()
+
+    def carry(self, part: str) -> bool:
+        """Have a failure stay noted, if there is one, of a part that is not tried to its end; return whether there is.
+
+        Args:
+            part: The part.
+
+        """
+        with self._lock:
+            last = self._left.pop(part, None)
+            if last is not None:
+                self.failed[part], self._tried[part] = last["why"], last.get("tried", 0)
+        return last is not None
 
     def is_due(self, part: str, every: float) -> bool:
         """Return whether a part is due: also where it was done in the future, by a clock that was wrong.
@@ -115,12 +163,8 @@ class UpkeepNotes:
             pause: Seconds.
 
         """
-        last = self.before.get("failed", {}).get(part, {})
-        tried = last.get("tried", 0)
-        if not 0 <= self.now() - tried < pause:
-            return False
-        self.failed[part], self._tried[part] = last["why"], tried
-        return True
+        tried = self._left.get(part, {}).get("tried", 0)
+        return 0 <= self.now() - tried < pause and self.carry(part)
 
     def end(self, grows: Mapping[str, str]) -> None:
         """Note that it ended, and how.
@@ -132,23 +176,15 @@ class UpkeepNotes:
             OSError: The file can't be written.
 
         """
-        now, failed = int(self.now()), self.before.get("failed", {})
         Journal(self.path).write(
             {
                 "begun": self.before["begun"],
-                "ended": now,
+                "ended": int(self.now()),
                 "at": "",
                 "done": self.done,
                 "grows": grows,
                 **self.stock,
-                "failed": {
-                    part: {
-                        "why": why,
-                        "since": failed.get(part, {}).get("since", now),
-                        "tried": self._tried.get(part, now),
-                    }
-                    for part, why in self.failed.items()
-                },
+                "failed": self._failures(),
             }
         )
 

@@ -16,6 +16,9 @@ from agent.backup.repository.generations import listing
 from agent.backup.repository.keeping import Upkeep
 from agent.backup.repository.off_site import copied_since
 from agent.backup.repository.upkeep_notes import UpkeepNotes, read_status
+from agent.backup.restic_errors import LockedError, NotFinishedError
+from agent.backup.restic_process import RepositoryUnreachableError
+from agent.errors import AgentError
 from tests.doubles.hive_repositories import RepositoryHost
 from tests.rig import wait_until
 
@@ -242,6 +245,76 @@ def test_a_place_off_the_site_is_checked_each_week(host: RepositoryHost) -> None
     assert checks(NOW + 10 * day) == (1, "")
     assert checks(NOW + 11 * day) == (0, "")
     assert read_status(host.root / "status.json")["done"]["check away"] == int((NOW + 10 * day).timestamp())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotFinishedError("restic was ended by signal 9, as where memory is short"),
+        LockedError("restic: repository is already locked"),
+        RepositoryUnreachableError("the repository does not answer"),
+    ],
+)
+def test_a_check_that_did_not_end(host: RepositoryHost, error: AgentError) -> None:
+    """It says nothing of the place: nobody is told to have it copied anew, and it is tried again with the next upkeep.
+
+    What an earlier check found stays until one ends.
+    """
+    host.generation("hive1", OLD)
+    copies = {"copies": (host.place,)}
+    quarter = timedelta(minutes=15)
+
+    def why(at: datetime) -> str:
+        return str(host.upkeep(at, **copies).keep()["failed"].get("check away", ""))
+
+    host.away.kills_check = error
+    assert why(NOW) == f"it did not end: {error}"
+    host.away.kills_check, host.away.damage = None, "restic: pack aa is missing"
+    found = why(NOW + quarter)
+    assert found.startswith("restic: pack aa is missing; what is there may not come back")
+    host.away.kills_check, later = error, NOW + timedelta(days=2)
+    assert why(later) == found
+    host.away.kills_check = None
+    host.away.damage = ""
+    assert why(later + quarter) == ""
+
+
+def test_what_a_check_found_stays_while_its_place_is_not_reached(host: RepositoryHost) -> None:
+    """It is as broken as before; that the place can't be had is said besides. One that is no place any more is not."""
+    host.generation("hive1", OLD)
+    copies = {"copies": (host.place,)}
+    host.away.damage = "restic: repository contains errors"
+    found = host.upkeep(NOW, **copies).keep()["failed"]["check away"]
+    host.away.broken = "restic: no answer"
+    for days in (1, 2, 3):
+        failed = host.upkeep(NOW + timedelta(days=days), **copies).keep()["failed"]
+        assert failed == {"copy away": "restic: no answer", "check away": found}
+    noted = read_status(host.root / "status.json")["failed"]["check away"]
+    assert (noted["since"], noted["tried"]) == (int(NOW.timestamp()), int(NOW.timestamp()))
+    assert host.upkeep(NOW + timedelta(days=3)).keep()["failed"] == {}
+
+
+def test_what_failed_is_noted_at_once(host: RepositoryHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upkeep that is killed later has found what it has found, and of what it did not come to the former is true."""
+    host.generation("hive1", OLD)
+    first, second = host.place, replace(host.place, name="beyond", repository="s3:beyond")
+    host.away.damage = "restic: repository contains errors"
+    host.upkeep(NOW, copies=(second,)).keep()
+    host.hives["hive0"].broken = "restic: no room"
+
+    def kill(_upkeep: Upkeep, name: str, place: Any) -> int:
+        if name == "beyond":
+            raise KeyboardInterrupt
+        return check(_upkeep, name, place)
+
+    check = Upkeep._check_copy
+    monkeypatch.setattr(Upkeep, "_check_copy", kill)
+    with pytest.raises(KeyboardInterrupt):
+        host.upkeep(NOW + timedelta(days=1), copies=(first, second)).keep()
+    failed = read_status(host.root / "status.json")["failed"]
+    assert failed["forget"]["why"] == "hive0: restic: no room"
+    assert failed["check away"]["why"].startswith("restic: repository contains errors")
+    assert failed["check beyond"]["since"] == int(NOW.timestamp())
 
 
 def test_what_there_is_is_noted_behind_the_look_at_it(
