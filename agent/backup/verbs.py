@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from agent.backup import config as configuration
 from agent.backup.hive import journal
 from agent.backup.hive.backup_schedule import note_schedule
 from agent.backup.hive.dump_loading import load_generation
-from agent.backup.hive.nightly import begin_again, noted_night
+from agent.backup.hive.nightly import begin_again, killed_night, noted_night
 from agent.backup.hive.noted_trial import noted_trial, try_due
 from agent.backup.hive.release import release
 from agent.backup.hive.restored import Restoration
@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     run = verb("run", _run)
     run.add_argument("--service", action="append", default=[])
     run.add_argument("--kind", default="scheduled", choices=["scheduled", "asked"])
-    verb("release", _release)
+    verb("release", _release).add_argument("--night", action="store_true")
     verb("boot", _boot)
     verb("status", _status)
     verb("schedule", _schedule)
@@ -137,15 +137,26 @@ def _boot(words: Words, output: Output) -> Any:
     """Put right what this host was at when it went down."""
     del words
     config, engine = configuration.hive_config(), EngineSocket()
-    with alone(journal.LOCK, "boot", NIGHT):
+
+    def alone_at_boot() -> AbstractContextManager[None]:
+        return alone(journal.LOCK, "boot", NIGHT)
+
+    with alone_at_boot():
         release(engine, output, config.spool)
-    return {"again": begin_again(engine, config)}
+    return {"again": begin_again(engine, config, alone_at_boot)}
 
 
 def _release(words: Words, output: Output) -> Any:
-    del words
+    """Put right what a job left; behind the timer's run, note it where that was killed."""
+    config, engine = configuration.hive_config(), EngineSocket()
+    backup = HiveBackup(config, engine, _restic(config), output)
+    if words.night and (began := killed_night(backup.state)) is not None:
+        # Another job may have the lock, for which that run has waited.
+        look = f"doit ssh {config.host} journalctl -u skep-backup"
+        backup.give_up(f"the night's backup was killed before it had saved this service ({look})", began)
+        journal.begun(backup.state).clear()
     with alone(journal.LOCK, "release"):
-        release(EngineSocket(), output, configuration.hive_config().spool)
+        release(engine, output, config.spool)
     return {}
 
 

@@ -76,7 +76,7 @@ def _hive_step(stage: Stage, host: Host, secrets: StageSecrets) -> HostStep:
             if service.backup_scripts
         },
     }
-    release = f"ExecStopPost=/usr/bin/python3 -I {AGENT} backup release\n"
+    release = f"ExecStopPost=/usr/bin/python3 -I {AGENT} backup release --night\n"
     public = [
         HostFile("/etc/skep/backup.json", json.dumps(config, indent=1) + "\n", 0o600),
         HostFile(

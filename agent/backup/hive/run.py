@@ -91,14 +91,19 @@ class HiveBackup:
                     generations.append(generation)
         return {"generations": generations, "failed": failed, "elsewhere": elsewhere}
 
-    def give_up(self, why: str) -> None:
+    def give_up(self, why: str, began: float | None = None) -> None:
         """Note that no backup is made of the services that are this hive's.
 
         Args:
             why: The reason.
+            began: When the run began, in seconds since 1970: what it noted of a service stays. By default it did
+                nothing.
 
         """
         for service in self.config.services.values():
+            noted = journal.status(service.name, self.state).read() or {}
+            if began is not None and float(noted.get("last_try") or 0) >= began:
+                continue
             try:
                 container = container_here(self.engine, service.name, self.config.hives)
                 is_mine = self._is_mine(service, container)

@@ -136,7 +136,7 @@ def test_what_a_hive_saves(secrets: StageSecrets) -> None:
     timer = content(step, "/etc/skep/backup-hive.timer")
     assert "OnCalendar=Sun 04:00\n" in timer
     assert "Persistent=true\n" in timer
-    assert "backup release\n" in content(step, "/etc/skep/backup-hive.unit")
+    assert "backup release --night\n" in content(step, "/etc/skep/backup-hive.unit")
 
 
 def test_what_makes_which_step_stale(secrets: StageSecrets) -> None:

@@ -114,7 +114,9 @@ def verbs_of(hive: Hive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hiv
     monkeypatch.setattr(config, "hive_config", lambda: hive.config)
     monkeypatch.setattr(verbs, "EngineSocket", lambda: hive.engine)
     monkeypatch.setattr(verbs, "HiveBackup", lambda *_: backup(hive))
-    monkeypatch.setattr(verbs, "begin_again", lambda engine, of: begin_again(engine, of, hive.state))
+    monkeypatch.setattr(
+        verbs, "begin_again", lambda engine, of, lock: begin_again(engine, of, lock, hive.state)
+    )
     return hive
 
 
@@ -135,6 +137,15 @@ def test_a_night_that_can_not_begin(
     assert verbs_of.note("begun.json") is None
 
 
+def has_systemctl(script: str, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a shell script for systemctl."""
+    systemctl = directory / "bin" / "systemctl"
+    systemctl.parent.mkdir(exist_ok=True)
+    systemctl.write_text(f"#!/bin/sh\n{script}\n")
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{systemctl.parent}:/usr/bin:/bin")
+
+
 def test_a_night_that_a_power_cut_ends(
     verbs_of: Hive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -150,11 +161,7 @@ def test_a_night_that_a_power_cut_ends(
     assert verbs.main(["run"]) == 0
     assert len(seen) == 1
     assert isinstance(seen[0], int)
-    systemctl = tmp_path / "bin" / "systemctl"
-    systemctl.parent.mkdir()
-    systemctl.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/asked\n')
-    systemctl.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{systemctl.parent}:/usr/bin:/bin")
+    has_systemctl(f'echo "$@" >>{tmp_path}/asked', tmp_path, monkeypatch)
     assert verbs.main(["boot"]) == 0
     assert not (tmp_path / "asked").exists()
     journal.begun(verbs_of.state).write(1)
@@ -169,6 +176,66 @@ def test_a_night_that_a_power_cut_ends(
     assert verbs.main(["boot"]) == 0
     assert len(waited) == 1, "a service's task is waited for, which its dumps need"
     assert (tmp_path / "asked").read_text() == "start --no-block skep-backup.service\n"
+
+
+def test_a_night_that_the_timer_makes_while_services_are_waited_for(
+    verbs_of: Hive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It began before the boot, and the timer's own run has ended it: it begins not once more."""
+    monkeypatch.setattr(verbs, "release", lambda *_: None)
+    has_systemctl(f'echo "$@" >>{tmp_path}/asked', tmp_path, monkeypatch)
+    journal.begun(verbs_of.state).write(1)
+    verbs_of.engine.replicas = 0
+
+    def timer(_seconds: float) -> None:
+        verbs_of.engine.replicas = 1
+        journal.begun(verbs_of.state).clear()
+
+    monkeypatch.setattr("agent.backup.hive.nightly.time.sleep", timer)
+    assert verbs.main(["boot"]) == 0
+    assert not (tmp_path / "asked").exists()
+
+
+ENDED = "the night's backup was killed before it had saved this service (doit ssh hive0 journalctl -u skep-backup)"
+GOING_DOWN = "echo '712 shutdown.target start waiting'"
+
+
+@pytest.mark.parametrize(
+    ("systemd", "words", "began", "error"),
+    [
+        (":", ["--night"], 1_000, ENDED),
+        (":", ["--night"], 900, None),
+        (":", ["--night"], None, None),
+        (":", [], 1_000, None),
+        (GOING_DOWN, ["--night"], 1_000, None),
+        ("exit 1", ["--night"], 1_000, None),
+    ],
+)
+def test_a_night_that_is_killed(
+    systemd: str,
+    words: list[str],
+    began: int | None,
+    error: str | None,
+    verbs_of: Hive,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """On a host that stays up its services have failed, but those that it had come to, and no boot has it begin again.
+
+    So it is while another job has the lock. On a host that goes down, the next boot has it begin again.
+    """
+    has_systemctl(systemd, tmp_path, monkeypatch)
+    before = {"service": "web", "last_try": 950, "last_good": 950, "generation": "aa", "error": ""}
+    journal.status("web", verbs_of.state).write(before)
+    if began is not None:
+        journal.begun(verbs_of.state).write(began)
+    with alone(tmp_path / "lock", "restore"):
+        assert verbs.main(["release", *words]) == 1
+    noted = verbs_of.note("status/web.json")
+    assert noted is not None
+    assert (noted["error"], noted["last_good"], noted["generation"]) == (error or "", 950, "aa")
+    stays = words == [] or systemd != ":"
+    assert journal.begun(verbs_of.state).read() == (began if stays else None)
 
 
 def test_the_seal_has_when_it_was_begun(hive: Hive, monkeypatch: pytest.MonkeyPatch) -> None:
