@@ -53,6 +53,29 @@ class Ended:
     errors: str
 
 
+@dataclass
+class _Progress:
+    """How far all of this program's restics are together.
+
+    Args:
+        at: When one began or moved last, by `time.monotonic`; 0 before the first.
+
+    """
+
+    at: float = 0.0
+
+
+_progress = _Progress()
+
+
+def moved_at() -> float:
+    """Return when a restic of this program began or moved last, by `time.monotonic`; 0 before the first.
+
+    One that waits for a disk that went away can't be ended, and keeps whoever waits for it: then this stands still.
+    """
+    return _progress.at
+
+
 def run(
     command: Sequence[str],
     env: Mapping[str, str],
@@ -90,6 +113,7 @@ def run(
         )
     except OSError as error:
         raise AgentError(f"restic can't be started: {reason_of(error)} (doit setup_hosts)") from error
+    _progress.at = time.monotonic()
     said: list[str] = []
     with process:
         watch = _Watch(process)
@@ -157,7 +181,8 @@ class _Watch:
         while not self._over.wait(_LOOK):
             now = _moved(self._process.pid)
             if now[0] - before[0] > _MOVED_BYTES or now[1] - before[1] > _MOVED_TICKS:
-                since, before = time.monotonic(), now
+                _progress.at = since = time.monotonic()
+                before = now
             elif time.monotonic() - since > STILL:
                 self._end(f"nothing has moved for {STILL:.0f} s")
                 return

@@ -5,7 +5,8 @@ The file is `/var/lib/skep/backup/repository.json`. Times are whole seconds sinc
 * `begun`: when the last upkeep began. `ended`: when the last one ended that was not killed, whatever failed in it; not
   there before the first. With `begun` later than `ended` one is at work, or was killed.
 * `tries`: how many have begun since the last one that ended, with one that is at work.
-* `alive`: when one was at work last. restic is ended where it gets nowhere, so that what lives makes progress.
+* `alive`: when one was at work last: when a part began, or restic moved. It stands still where restic waits for a file
+  server that went away, which nothing can end.
 * `at`: the part that one is at, since `at_since`; empty once it has ended. One that was killed leaves it.
 * `done`: part to when it went well last.
 * `failed`: part to `why` it fails, `since` when, and when it was `tried` last (0 if that did not end). Of a part
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.backup.hive.journal import STATE, Journal
+from agent.backup.restic_process import moved_at
 
 STATUS = STATE / "repository.json"
 ALIVE_EVERY = 300.0
@@ -73,18 +75,22 @@ class UpkeepNotes:
         self._write()
 
     @contextmanager
-    def alive(self, every: float = ALIVE_EVERY) -> Iterator[None]:
-        """Note again and again that it is at work.
+    def alive(self, every: float = ALIVE_EVERY, moved_at: Callable[[], float] = moved_at) -> Iterator[None]:
+        """Note again and again that it is at work, as long as it gets somewhere.
 
         Args:
             every: Seconds between two notes.
+            moved_at: Tells when it got somewhere last.
 
         """
         over = threading.Event()
 
         def note() -> None:
+            before = moved_at()
             while not over.wait(every):
-                self._write()
+                if (last := moved_at()) != before:
+                    before = last
+                    self._write()
 
         thread = threading.Thread(target=note, daemon=True)
         thread.start()

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -363,10 +364,10 @@ def test_what_is_sealed_while_copies_are_made_stays(
 
 def test_an_upkeep_that_lives_says_so_and_one_that_is_killed_is_counted(tmp_path: Path) -> None:
     """A first copy may take days in one part; killed again and again, it looks as if it had just begun."""
-    path, clock = tmp_path / "status.json", [100.0]
+    path, clock, looks = tmp_path / "status.json", [100.0], count()
     notes = UpkeepNotes(path, lambda: clock[0])
     notes.begin("copy away")
-    with notes.alive(0.01):
+    with notes.alive(0.01, lambda: next(looks)):
         clock[0] = 900.0
         wait_until(lambda: read_status(path)["alive"] == 900, "a note that it is at work")
     found = read_status(path)
@@ -377,3 +378,22 @@ def test_an_upkeep_that_lives_says_so_and_one_that_is_killed_is_counted(tmp_path
     last.end({})
     found = read_status(path)
     assert (found["ended"], found["at"], found.get("tries", 0)) == (900, "", 0)
+
+
+def test_an_upkeep_that_stands_still_is_not_alive(tmp_path: Path) -> None:
+    """Its process lives on where restic waits for a file server that went away; nobody takes that for work."""
+    path, clock = tmp_path / "status.json", [100.0]
+    looks: list[float] = []
+    notes = UpkeepNotes(path, lambda: clock[0])
+    notes.begin("prune")
+
+    def moved_at() -> float:
+        looks.append(clock[0])
+        return 5.0
+
+    with notes.alive(0.001, moved_at):
+        clock[0] = 900.0
+        wait_until(lambda: looks.count(900.0) > 9, "ten looks at how far it is")
+    assert read_status(path)["alive"] == 100
+    notes.begin("check")
+    assert read_status(path)["alive"] == 900
