@@ -118,7 +118,7 @@ def _run(words: Words, output: Output) -> Any:
         with noted_night(backup.state) if is_scheduled else nullcontext():
             try:
                 lock.enter_context(alone(journal.LOCK, "run", NIGHT if is_scheduled else 0.0))
-                release(engine, output, config.spool)
+                release(engine, output, config)
             except Exception as error:
                 if is_scheduled:
                     backup.give_up(words_of(error))
@@ -142,7 +142,7 @@ def _boot(words: Words, output: Output) -> Any:
         return alone(journal.LOCK, "boot", NIGHT)
 
     with alone_at_boot():
-        release(engine, output, config.spool)
+        release(engine, output, config)
     return {"again": begin_again(engine, config, alone_at_boot)}
 
 
@@ -156,7 +156,7 @@ def _release(words: Words, output: Output) -> Any:
         backup.give_up(f"the night's backup was killed before it had saved this service ({look})", began)
         journal.begun(backup.state).clear()
     with alone(journal.LOCK, "release"):
-        release(engine, output, config.spool)
+        release(engine, output, config)
     return {}
 
 
@@ -215,7 +215,7 @@ def _where(words: Words, output: Output) -> Any:
 
 def _restore(words: Words, output: Output) -> Any:
     with alone(journal.LOCK, "restore"):
-        release(EngineSocket(), output, configuration.hive_config().spool)
+        release(EngineSocket(), output, configuration.hive_config())
         restore = Restore(_restoration(words.service, output))
         return restore.carry_out(words.id, tuple(words.script), must_save=words.save == "must")
 

@@ -26,7 +26,8 @@ from agent.output import Output
 
 NEW, OLD = "skep-new", "skep-old"
 """A volume's files as a generation has them, and as they were before, beside `_data`."""
-_DONE = ".done"
+READ_MARK = f"{NEW}.done"
+"""Beside the files of a generation that are here to their end: which one it is."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Restoration:
         unread = [each for each in beside if not self._is_read(identity, each)]
         for each in unread:
             # What a killed try left of it makes room.
-            remove(each / f"{NEW}{_DONE}")
+            remove(each / READ_MARK)
             self._clear(each / NEW)
         if unread:
             missing += size - sum(dumps.values())
@@ -118,7 +119,7 @@ class Restoration:
     @staticmethod
     def _is_read(identity: str, beside: Path) -> bool:
         """Return whether a generation's files are beside a volume's, or have been changed for them already."""
-        is_done = read_json(beside / f"{NEW}{_DONE}") == identity
+        is_done = read_json(beside / READ_MARK) == identity
         return is_done and (beside / NEW).exists()
 
     def entries(self, identity: str, scripts: tuple[str, ...] = ()) -> Mapping[str, Mapping[str, Any]]:
@@ -152,7 +153,7 @@ class Restoration:
         """Have a generation's files beside a volume's."""
         beside = self._beside(volume)
         new = beside / NEW
-        mark = beside / f"{NEW}{_DONE}"
+        mark = beside / READ_MARK
         if self._is_read(identity, beside):
             return
         remove(mark)
@@ -222,9 +223,7 @@ class Restoration:
         content = note.read()
         if content is None:
             volumes = [str(entry["volume"]) for entry in self.entries(identity).values() if entry["volume"]]
-            read = [
-                volume for volume in volumes if read_json(self._beside(volume) / f"{NEW}{_DONE}") == identity
-            ]
+            read = [volume for volume in volumes if read_json(self._beside(volume) / READ_MARK) == identity]
             entries = {
                 str(entry["volume"]): str(entry["entry"])
                 for entry in self.entries(identity).values()
@@ -286,7 +285,7 @@ class Restoration:
             beside = self._beside(volume)
             if not (beside / "_data").exists():
                 raise AgentError(f"volume {volume} is half restored: swap or unswap it first")
-            remove(beside / f"{NEW}{_DONE}")
+            remove(beside / READ_MARK)
             self._clear(beside / OLD)
             self._clear(beside / NEW)
         shutil.rmtree(self.config.spool / "restore" / self.service, ignore_errors=True)

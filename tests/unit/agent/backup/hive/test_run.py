@@ -84,7 +84,7 @@ def test_a_killed_jobs_dumps_go(hive: Hive, monkeypatch: pytest.MonkeyPatch, tmp
     for path in (gone, kept):
         path.parent.mkdir(parents=True)
         path.write_text("dump")
-    release(hive.engine, Output(), hive.config.spool)
+    release(hive.engine, Output(), hive.config)
     assert (gone.exists(), kept.exists()) == (False, True)
 
 
