@@ -12,8 +12,10 @@ def spread_extra(spec: Json) -> int:
 
     """
     own = str(labels_of(spec).get(SPREAD_LABEL, ""))
-    replicas = (spec["Mode"].get("Replicated") or {}).get("Replicas", 0) if own.isdecimal() else 0
-    return max(0, replicas - int(own)) if own.isdecimal() else 0
+    if not own.isdecimal():
+        return 0
+    replicas = int((spec["Mode"].get("Replicated") or {}).get("Replicas", 0))
+    return max(0, replicas - int(own))
 
 
 def with_extra(spec: Json, extra: int) -> Json:
@@ -29,10 +31,11 @@ def with_extra(spec: Json, extra: int) -> Json:
 def without_extra(spec: Json) -> Json:
     """Return a service's specification with its own number of tasks, and without the label."""
     labels = {name: value for name, value in labels_of(spec).items() if name != SPREAD_LABEL}
-    if not spread_extra(spec):
-        return {**spec, "Labels": labels}
-    own = int(labels_of(spec)[SPREAD_LABEL])
-    return {**spec, "Mode": {"Replicated": {**spec["Mode"]["Replicated"], "Replicas": own}}, "Labels": labels}
+    if extra := spread_extra(spec):
+        replicated = spec["Mode"]["Replicated"]
+        own = {**replicated, "Replicas": replicated["Replicas"] - extra}
+        return {**spec, "Mode": {"Replicated": own}, "Labels": labels}
+    return {**spec, "Labels": labels}
 
 
 def spread_words(spec: Json) -> str:
